@@ -1,0 +1,112 @@
+"""The star's timeline, against arithmetic by hand. Sizes are whole segments of 1448 bytes."""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+import pytest
+
+from psim.net.links import Link, link_bytes
+from psim.net.timeline import Timeline
+
+MBIT, GBIT = 1e6, 1e9
+FRAMED = 1000 * 1448  # 1000 full segments:
+BITS = 1000 * 1514 * 8  # 12.112 Mbit on the link
+
+
+def star(n: int, up: Link, down: Link, ingress: float = inf, egress: float = inf) -> Timeline:
+    return Timeline([up] * n, [down] * n, ingress, egress)
+
+
+def test_a_network_that_is_not_given_costs_nothing() -> None:
+    timeline = star(3, Link(), Link())
+    assert timeline.broadcast(1.5, FRAMED).tolist() == [1.5] * 3
+    for instants in timeline.gather([1.0, 2.0, 3.0], FRAMED):
+        assert instants.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_twenty_workers_on_links_of_their_own() -> None:
+    timeline = star(20, Link(10 * MBIT, 0.02), Link(100 * MBIT, 0.03))
+    arrivals = timeline.broadcast(2.0, FRAMED)
+    assert arrivals == pytest.approx([2.0 + 0.12112 + 0.03] * 20, rel=1e-12)
+    gather = timeline.gather(arrivals + 0.5, FRAMED)
+    assert gather.started == pytest.approx([2.65112] * 20)
+    assert gather.finished == pytest.approx([2.65112 + 1.2112] * 20)
+    assert gather.arrived == pytest.approx([2.65112 + 1.2112 + 0.02] * 20)
+
+
+def test_two_hundred_uplinks_share_an_ingress_of_half_their_sum() -> None:
+    timeline = star(200, Link(10 * MBIT, 0.02), Link(), ingress=1 * GBIT)
+    gather = timeline.gather(np.zeros(200), FRAMED)
+    assert gather.arrived == pytest.approx([0.02 + BITS / (5 * MBIT)] * 200)
+    assert gather.finished == pytest.approx([BITS / (5 * MBIT)] * 200)
+
+
+def test_a_hundred_uplinks_just_fit_the_ingress() -> None:
+    timeline = star(100, Link(10 * MBIT), Link(), ingress=1 * GBIT)
+    arrived = timeline.gather(np.zeros(100), FRAMED).arrived
+    assert arrived == pytest.approx([BITS / (10 * MBIT)] * 100)
+
+
+def test_a_broadcast_shares_the_egress_and_a_slow_downlink_leaves_its_share() -> None:
+    down = [Link(1 * MBIT, 0.1)] + [Link(100 * MBIT)] * 3
+    timeline = Timeline([Link()] * 4, down, ingress=1.0, egress=10 * MBIT)  # the ingress is idle
+    arrivals = timeline.broadcast(0.0, FRAMED)
+    assert arrivals == pytest.approx([BITS / MBIT + 0.1] + [BITS / (3 * MBIT)] * 3)
+
+
+def test_a_rank_has_its_own_link() -> None:
+    up = [Link(10 * MBIT, 0.02), Link(1 * MBIT, 0.5)]
+    timeline = Timeline(up, [Link(), Link(5 * MBIT, 0.25)])
+    arrived = timeline.gather([0.0, 1.0], FRAMED).arrived
+    assert arrived == pytest.approx([1.2112 + 0.02, 1.0 + 12.112 + 0.5])
+    assert timeline.broadcast(0.0, FRAMED) == pytest.approx([0.0, BITS / (5 * MBIT) + 0.25])
+
+
+def test_flows_meet_at_the_ingress_when_they_get_there() -> None:
+    """Sent together but 1 s apart in latency: the near one is gone when the far one comes."""
+    timeline = Timeline([Link(latency=0.0), Link(latency=2.0)], [Link()] * 2, ingress=BITS)
+    assert timeline.gather([0.0, 0.0], FRAMED).arrived == pytest.approx([1.0, 3.0])
+    # Sent 2 s apart, they meet: half the ingress each, 1 s becomes 2.
+    gather = timeline.gather([2.0, 0.0], FRAMED)
+    assert gather.arrived == pytest.approx([4.0, 4.0])
+    assert gather.finished == pytest.approx([4.0, 2.0])
+
+
+def test_stragglers_share_the_ingress_only_while_both_send() -> None:
+    timeline = star(2, Link(), Link(), ingress=BITS)
+    assert timeline.gather([0.0, 0.5], FRAMED).arrived == pytest.approx([1.5, 2.0])
+
+
+def test_every_message_is_charged_with_its_own_headers() -> None:
+    timeline = Timeline([Link(1.0)] * 3, [Link(2.0)] * 3, mtu=576)
+    sizes = [90, 0, 524 + 1]
+    bits = [(90 + 66) * 8, 0, (525 + 2 * 66) * 8]
+    assert bits == [8 * link_bytes(size, 576) for size in sizes]
+    assert timeline.gather([0.0] * 3, sizes).arrived.tolist() == bits
+    assert timeline.broadcast(0.0, np.array(sizes)).tolist() == [x / 2 for x in bits]
+
+
+def test_only_the_ranks_that_take_part_share() -> None:
+    down = [Link(latency=rank / 10) for rank in range(4)]
+    up = [Link(latency=rank / 100) for rank in range(4)]
+    timeline = Timeline(up, down, ingress=BITS, egress=BITS)
+    assert timeline.broadcast(1.0, FRAMED, ranks=[3, 1]) == pytest.approx([3.3, 3.1])
+    gather = timeline.gather([0.0, 1.0], FRAMED, ranks=[2, 0])
+    assert gather.arrived == pytest.approx([1.02 + 0.02, 2.02])
+    assert gather.finished == pytest.approx([1.02, 2.02])
+    assert timeline.broadcast(1.0, FRAMED, ranks=[]).shape == (0,)
+    assert timeline.gather([], [], ranks=[]).arrived.shape == (0,)
+
+
+def test_the_result_does_not_alias_what_the_caller_passed() -> None:
+    ready = np.zeros(2)
+    gather = star(2, Link(), Link()).gather(ready, 10)
+    ready += 1.0
+    assert gather.started.tolist() == [0.0, 0.0]
+
+
+def test_sizes_must_be_one_or_one_per_rank() -> None:
+    with pytest.raises(ValueError, match="broadcast"):
+        star(3, Link(), Link()).gather([0.0] * 3, [10, 10])
