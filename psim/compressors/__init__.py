@@ -1,0 +1,1 @@
+"""Compressors: one file per family; a file declares its name and its parameters."""

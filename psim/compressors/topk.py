@@ -1,0 +1,78 @@
+"""Top-k: the k entries of largest magnitude.
+
+Ties go to the lowest index, on every device. The rule matters: data with equal columns have
+gradients with equal entries, and which of them is sent changes the whole trajectory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from psim.compressors.base import (
+    Compressor,
+    Count,
+    Guarantee,
+    State,
+    check_count,
+    entries,
+)
+from psim.vectors import Payload, Sparse, torch
+
+if TYPE_CHECKING:
+    from psim.step import Step
+
+
+class TopK(Compressor):
+    """Keeps the k entries of largest magnitude, ties to the lowest index. Contraction: α = k/d."""
+
+    name: ClassVar[str] = "topk"
+    paper: ClassVar[str] = "Alistarh et al. 2018; EF21, Example 1"
+
+    k: Count
+
+    def compress(
+        self, vector: torch.Tensor, state: State, step: Step, level: float | None = None
+    ) -> tuple[Payload, State]:
+        indices = largest(vector, entries(self.k, vector.numel()))
+        return Sparse(vector.numel(), indices, vector[indices]), state
+
+    def guarantee(self, size: int) -> Guarantee:
+        return Guarantee("contractive", entries(self.k, size) / size)
+
+    def check(self, size: int) -> None:
+        check_count(self.k, size)
+
+
+def largest(vector: torch.Tensor, k: int) -> torch.Tensor:
+    """Indices, ascending, of the k entries of largest magnitude (ties: lowest index).
+
+    A selection in O(d), not a sort. NaN counts as larger than every number, so that a run that
+    diverges is sent, and seen, rather than hidden. Shape (k,), int64, on the vector's device.
+    """
+    if k >= vector.numel():
+        return torch.arange(vector.numel(), device=vector.device)
+    if vector.device.type == "cpu" and vector.dtype in (torch.float64, torch.float32):
+        return torch.from_numpy(_largest_numpy(vector.numpy(), k))
+    return _largest_torch(vector, k)
+
+
+def _largest_numpy(vector: np.ndarray, k: int) -> np.ndarray:
+    magnitude = np.abs(vector)
+    if k == 1:  # argmax takes the first of equals, and the first NaN
+        return np.array([magnitude.argmax()])
+    if np.isnan(magnitude.max()):
+        magnitude = np.where(np.isnan(magnitude), np.inf, magnitude)
+    threshold = np.partition(magnitude, magnitude.size - k)[-k]
+    above = np.flatnonzero(magnitude > threshold)
+    tied = np.flatnonzero(magnitude == threshold)[: k - above.size]
+    return np.sort(np.concatenate([above, tied]))
+
+
+def _largest_torch(vector: torch.Tensor, k: int) -> torch.Tensor:
+    magnitude = vector.abs().nan_to_num(nan=float("inf"), posinf=float("inf"))
+    threshold = torch.topk(magnitude, k, sorted=False).values.min()
+    above = torch.nonzero(magnitude > threshold).flatten()
+    tied = torch.nonzero(magnitude == threshold).flatten()[: k - above.numel()]
+    return torch.cat([above, tied]).sort().values

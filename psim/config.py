@@ -1,0 +1,218 @@
+"""The structure of the YAML: one experiment, or several that vary it.
+
+Only the structure stands here; what a problem, a method or a compressor may be told is declared in
+its own file. A document with ``sweep``, ``variants`` and ``seeds`` expands into one `Config` a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from psim import documents, units
+from psim.errors import ConfigError
+from psim.paths import FilePath
+from psim.registry import FAMILIES, Model, Piece, build, explain
+
+
+def _piece(value: object, info: ValidationInfo) -> Piece:
+    if isinstance(value, Piece):
+        return value
+    return build(FAMILIES[str(info.field_name)], value, info.context)
+
+
+def _rate_text(rate: float) -> str | float:
+    text = units.si(rate, "bit/s")
+    return text if units.bandwidth(text) == rate else rate
+
+
+AnyPiece = Annotated[
+    SerializeAsAny[Piece], BeforeValidator(_piece), PlainSerializer(lambda piece: piece.document())
+]
+Bandwidth = Annotated[float, BeforeValidator(units.bandwidth), PlainSerializer(_rate_text)]
+Seconds = Annotated[float, BeforeValidator(units.duration)]
+Bytes = Annotated[float, BeforeValidator(units.nbytes)]
+ValueType = Literal["native", "float64", "float32", "float16", "bfloat16"]
+
+
+class Start(Model):
+    """x^0. ``optimum`` is the minimizer plus ``offset`` in every coordinate."""
+
+    kind: Literal["zeros", "normal", "file", "optimum"] = "zeros"
+    std: float = Field(1.0, gt=0)
+    seed: int | None = Field(None, ge=0, lt=2**63)
+    path: FilePath | None = None
+    offset: float = 0.0
+
+    @model_validator(mode="after")
+    def _complete(self) -> Start:
+        if (self.kind == "file") != (self.path is not None):
+            raise ConfigError("start.path goes with kind: file, and kind: file needs it")
+        return self
+
+
+class StepSize(Model):
+    """γ: a number, or a rule times ``multiple``. ``mu`` is the PL constant of Theorem 3."""
+
+    rule: Literal["constant", "theorem2", "theorem3", "inverse_L"] = "theorem2"
+    value: float | None = Field(None, gt=0)
+    multiple: float = Field(1.0, gt=0)
+    mu: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _complete(self) -> StepSize:
+        if (self.rule == "constant") != (self.value is not None):
+            raise ConfigError("value goes with rule: constant, and rule: constant needs it")
+        if self.rule == "theorem3" and self.mu is None:
+            raise ConfigError("rule: theorem3 needs mu, the PL constant: add mu: a number above 0")
+        return self
+
+
+class LinkConfig(Model):
+    """One direction of a worker's line; no bandwidth is unlimited, no latency is 0."""
+
+    bandwidth: Bandwidth | None = None
+    latency: Seconds = 0.0
+
+
+class MasterLinks(Model):
+    """What all flows share at the master."""
+
+    ingress: Bandwidth | None = None
+    egress: Bandwidth | None = None
+
+
+class Override(Model):
+    """A rank's own line, in whole or in part."""
+
+    uplink: LinkConfig | None = None
+    downlink: LinkConfig | None = None
+
+
+class Network(Model):
+    """The emulated star and its clock."""
+
+    clock: Literal["virtual", "none"] = "virtual"
+    uplink: LinkConfig = LinkConfig()
+    downlink: LinkConfig = LinkConfig()
+    master: MasterLinks = MasterLinks()
+    overrides: dict[int, Override] = Field(default_factory=dict)
+    mtu: int = Field(1500, ge=576, le=65535)
+
+
+class Compute(Model):
+    """What a gradient costs on the timeline: measured thread CPU time, or a constant."""
+
+    kind: Literal["measured", "constant"] = "measured"
+    seconds: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Compute:
+        if (self.kind == "constant") != (self.seconds is not None):
+            raise ConfigError("seconds goes with kind: constant, and kind: constant needs it")
+        return self
+
+
+class Wire(Model):
+    """How values and indices travel. ``native`` is the problem's own type."""
+
+    values: ValueType = "native"
+    model: ValueType = "native"
+    indices: Literal["raw", "auto"] = "auto"
+
+
+class Metrics(Model):
+    """Which rounds are recorded: 0, every, 2 every, …, and the last."""
+
+    every: int = Field(1, ge=1)
+
+
+class Deadlines(Model):
+    """How long psim waits: for workers to join, and for a sign of life from a peer."""
+
+    join: Seconds = 60.0
+    silence: Seconds = 60.0
+
+
+class Stop(Model):
+    """Ends a run before its last round. ``bytes``: framed, both directions."""
+
+    grad_norm_sq: float | None = Field(None, gt=0)
+    time: Seconds | None = None
+    bytes: Bytes | None = None
+
+
+def _step_size(value: object) -> object:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"rule": "constant", "value": value}
+    return value
+
+
+class Config(Model):
+    """One run."""
+
+    name: str = Field("run", pattern=r"^[\w][\w.+=,@-]*$", max_length=120)
+    rounds: int = Field(ge=1, lt=2**31)
+    workers: int = Field(ge=1, le=1_000_000)
+    seed: int = Field(0, ge=0, lt=2**63)
+    processes: int | None = Field(None, ge=1)
+    transport: Literal["tcp", "inproc"] = "tcp"
+    security: Literal["none"] = "none"
+    problem: AnyPiece
+    start: Start = Start()
+    method: AnyPiece
+    compressor: AnyPiece = Field(default={"name": "identity"}, validate_default=True)
+    step_size: Annotated[StepSize, BeforeValidator(_step_size)] = StepSize()
+    network: Network = Network()
+    compute: Compute = Compute()
+    wire: Wire = Wire()
+    metrics: Metrics = Metrics()
+    deadlines: Deadlines = Deadlines()
+    stop: Stop = Stop()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        if self.processes is not None and self.processes > self.workers:
+            raise ConfigError(
+                f"{self.processes} exceeds workers = {self.workers}: a process hosts at least one "
+                f"rank, so use processes <= {self.workers}",
+                "processes",
+            )
+        for rank in self.network.overrides:
+            if not 0 <= rank < self.workers:
+                raise ConfigError(
+                    f"rank {rank} is not among the ranks 0 to {self.workers - 1}",
+                    "network.overrides",
+                )
+        return self
+
+    def document(self) -> dict[str, object]:
+        """The resolved config: running it again gives the same iterates."""
+        whole = self.model_dump(mode="json", exclude_none=True)
+        if self.step_size.value is not None:
+            whole["step_size"] = self.step_size.value
+        return whole
+
+
+def parse(document: Mapping[str, object], folder: Path | str = ".") -> Config:
+    """One run's config; relative paths in it start at ``folder``. Raises ConfigError."""
+    try:
+        return Config.model_validate(document, context={"folder": str(folder)})
+    except ValidationError as error:
+        raise explain(error, Config) from None
+
+
+def load(path: Path) -> dict[str, object]:
+    """The document at ``path``, named after its file where it has no name of its own."""
+    return {"name": path.stem, **documents.read(path)}

@@ -1,0 +1,33 @@
+"""What every piece of a method is told about the round it works in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from psim import random
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Round t: the step size γ, the number of workers n, and the random choices of this round.
+
+    ``rank`` is the worker's, or `random.SHARED` at the master.
+    """
+
+    round: int
+    step_size: float
+    workers: int
+    seed: int
+    rank: int = random.SHARED
+
+    def private(self, purpose: str) -> np.random.Generator:
+        """This rank's own generator for a purpose in this round."""
+        return random.generator(self.seed, purpose, self.rank, self.round)
+
+    def shared(self, purpose: str) -> np.random.Generator:
+        """The generator that all ranks and the master have alike in this round."""
+        return random.generator(self.seed, purpose, random.SHARED, self.round)

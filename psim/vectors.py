@@ -1,0 +1,155 @@
+"""Vectors and payloads.
+
+A vector is a flat 1-D ``torch.Tensor``. A payload is a compressed vector as a value: what a message
+carries, what the codec writes, and what sender and receiver both decode, so that *what was sent is
+what was kept*: the values of a payload already have the type that travels.
+
+``torch`` here is PyTorch, imported at its first use: a config is checked, and methods are listed,
+without the two seconds that importing it takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+else:
+
+    class _Torch:
+        """PyTorch, imported when an attribute is first asked for."""
+
+        def __getattr__(self, name: str) -> object:
+            import torch as module
+
+            value = getattr(module, name)
+            setattr(self, name, value)
+            return value
+
+    torch = _Torch()
+
+
+__all__ = [
+    "Dense",
+    "Payload",
+    "Shared",
+    "Sparse",
+    "add_",
+    "cast",
+    "densify",
+    "mean",
+    "scale",
+    "squared_norm",
+    "subtract_",
+    "torch",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """All values of a vector; shape (size,)."""
+
+    values: torch.Tensor
+
+    @property
+    def size(self) -> int:
+        return self.values.numel()
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """Some entries of a vector: ``indices`` (int64, strictly increasing, below ``size``) and their
+    ``values``; both of shape (k,). k = 0 is a valid payload.
+    """
+
+    size: int
+    indices: torch.Tensor
+    values: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Entries whose indices both sides derive from the shared seed, so that no index travels.
+
+    ``indices`` is None in a payload fresh from the wire, until the receiver derives them again.
+    """
+
+    size: int
+    values: torch.Tensor
+    indices: torch.Tensor | None = None
+
+
+Payload = Dense | Sparse | Shared
+
+
+def cast(payload: Payload, dtype: torch.dtype) -> Payload:
+    """The payload with its values rounded to ``dtype``: rounding belongs to the compressor."""
+    if payload.values.dtype == dtype:
+        return payload
+    return _with_values(payload, payload.values.to(dtype))
+
+
+def add_(target: torch.Tensor, payload: Payload) -> torch.Tensor:
+    """target ← target + payload, in place; values are widened to the target's type first."""
+    values = payload.values.to(target.dtype)
+    if isinstance(payload, Dense):
+        return target.add_(values)
+    return target.index_add_(0, _indices(payload), values)
+
+
+def subtract_(target: torch.Tensor, payload: Payload) -> torch.Tensor:
+    """target ← target - payload, in place; x - v is the same float as x + (-v)."""
+    values = payload.values.to(target.dtype)
+    if isinstance(payload, Dense):
+        return target.sub_(values)
+    return target.index_add_(0, _indices(payload), values.neg())
+
+
+def scale(payload: Payload, factor: float, dtype: torch.dtype) -> Payload:
+    """factor · payload in ``dtype``, in memory of its own."""
+    return _with_values(payload, payload.values.to(dtype) * factor)
+
+
+def densify(payload: Payload, dtype: torch.dtype) -> torch.Tensor:
+    """The vector that the payload stands for, freshly allocated; shape (size,)."""
+    if isinstance(payload, Dense):
+        return payload.values.to(dtype, copy=True)
+    return add_(torch.zeros(payload.size, dtype=dtype, device=payload.values.device), payload)
+
+
+def squared_norm(vector: torch.Tensor) -> float:
+    """‖v‖², as a Python float."""
+    return float(torch.dot(vector, vector))
+
+
+def _with_values(payload: Payload, values: torch.Tensor) -> Payload:
+    if isinstance(payload, Dense):
+        return Dense(values)
+    if isinstance(payload, Sparse):
+        return Sparse(payload.size, payload.indices, values)
+    return Shared(payload.size, values, payload.indices)
+
+
+def _indices(payload: Sparse | Shared) -> torch.Tensor:
+    assert payload.indices is not None, "a Shared payload's indices are derived before it is used"
+    return payload.indices
+
+
+def mean(payloads: Sequence[Payload], count: int, total: torch.Tensor) -> Payload:
+    """(1/count) Σ payloads, summed in the order given and in the type of ``total``, a buffer of the
+    vectors' shape whose content is lost.
+
+    Sparse where the payloads have few entries between them, dense otherwise; the values are those
+    of the dense sum either way.
+    """
+    total.zero_()
+    for payload in payloads:
+        add_(total, payload)
+    supports = [payload.indices for payload in payloads if isinstance(payload, Sparse)]
+    entries = sum(support.numel() for support in supports)
+    if len(supports) == len(payloads) and 2 * entries < total.numel():
+        indices = torch.unique(torch.cat(supports))
+        return Sparse(total.numel(), indices, total[indices] / count)
+    return Dense(total / count)

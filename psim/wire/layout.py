@@ -1,0 +1,41 @@
+"""The format's constants, and what a payload looks like in a header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Buffer = bytes | memoryview
+Frames = list[Buffer]
+
+INLINE = 16_384
+"""Bytes of buffers up to which a message is one frame: copying costs less than a frame does."""
+LARGEST_HEADER = 1_024
+LARGEST_CONTROL = 4 << 20
+"""A welcome carries the resolved config."""
+LARGEST_SCALARS = 64
+
+DENSE, SPARSE, SHARED = 0, 1, 2
+"""A payload's form; its code on the wire is 16 times the form, plus the type of its values."""
+TYPES = ("float64", "float32", "float16", "bfloat16")
+WIDTHS = (8, 4, 2, 2)
+
+
+def index_width(size: int) -> int:
+    """Bytes of a raw index: the smallest of 1, 2 or 4 that holds the dimension."""
+    return 1 if size < 1 << 8 else 2 if size < 1 << 16 else 4
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A payload as a header announces it: ``count`` values of a vector of ``size`` entries."""
+
+    form: int
+    type: int
+    size: int
+    count: int
+
+    @property
+    def lengths(self) -> list[int]:
+        """Bytes of each of its buffers, in order: indices, where they travel, and values."""
+        values = self.count * WIDTHS[self.type]
+        return [self.count * index_width(self.size), values] if self.form == SPARSE else [values]

@@ -1,0 +1,74 @@
+"""The messages that master and workers exchange.
+
+Vector messages carry payloads and scalars in the order that the method's schema declares; control
+messages carry a few plain fields. Which kind may follow which is for the nodes to check.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from psim.vectors import Payload
+
+PROTOCOL = 1
+"""The protocol's version; it stands in every message and in the hello."""
+
+Scalar = bool | int | float
+Field = None | bool | int | float | str | list["Field"] | dict[str, "Field"]
+
+
+class Kind(IntEnum):
+    """What a message is; the number on the wire."""
+
+    HELLO = 1  # worker host: protocol, how many ranks it offers, its capabilities
+    WELCOME = 2  # master: the ranks, the resolved config, what the run was built from
+    READY = 3  # worker host: its shares are loaded
+    REFUSE = 4  # either: why it will not take part
+    MODEL = 5  # master: x^t, densely
+    UPDATE = 6  # master: the aggregate, from which each node advances its iterate
+    MESSAGE = 7  # worker: a rank's message of round t
+    DIAGNOSE = 8  # master: report on round t
+    DIAGNOSTIC = 9  # worker: a rank's loss, gradient and distances at x^t
+    GOODBYE = 10  # master: the run is over
+    BYE = 11  # worker host: nothing more will follow
+    CLOSE = 12  # master: everything has arrived
+    FAILED = 13  # worker host: it cannot go on, and why
+
+
+VECTOR_KINDS = frozenset({Kind.MODEL, Kind.UPDATE, Kind.MESSAGE, Kind.DIAGNOSE, Kind.DIAGNOSTIC})
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A vector message. ``rank`` is the sender's, 0 where the master sends.
+
+    ``compute`` is a report of this machine beside the message and no part of the algorithm: the
+    seconds that the rank computed. It travels in a frame of its own and counts as diagnostic.
+    """
+
+    kind: Kind
+    round: int
+    rank: int = 0
+    payloads: tuple[Payload, ...] = ()
+    scalars: tuple[Scalar, ...] = ()
+    compute: float | None = None
+
+    @property
+    def bits(self) -> int:
+        """The papers' convention: 32 per transmitted float value, and nothing else."""
+        floats = sum(type(scalar) is float for scalar in self.scalars)
+        return 32 * (floats + self.nnz)
+
+    @property
+    def nnz(self) -> int:
+        """How many values of vectors travel."""
+        return sum(payload.values.numel() for payload in self.payloads)
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A control message."""
+
+    kind: Kind
+    fields: dict[str, Field] = field(default_factory=dict)

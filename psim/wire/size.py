@@ -1,0 +1,38 @@
+"""What a message weighs, from the lengths of its frames alone.
+
+ZMTP 3.1 puts two bytes before a frame of up to 255 bytes and nine before a longer one (RFC 37);
+the identity that ROUTER shows never travels. A connection opens with a greeting of 64 bytes each
+way and a READY command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+SHORT_FRAME = 255
+GREETING = 64
+READY = 2 + 6 + (1 + 11 + 4 + 6) + (1 + 8 + 4)
+"""A READY command of a DEALER or ROUTER without an identity, 43 B: the frame's two bytes, the name
+with its length, Socket-Type with six letters, and an empty Identity (RFC 37)."""
+HANDSHAKE = GREETING + READY
+"""What each side of a connection sends before its first message (NULL security)."""
+
+
+def framed(length: int) -> int:
+    """Bytes on TCP of one ZeroMQ frame that holds ``length`` bytes."""
+    return length + (2 if length <= SHORT_FRAME else 9)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Two levels of one message: its serialized bytes, and those with ZMTP framing."""
+
+    payload: int
+    framed: int
+
+
+def measure(lengths: Iterable[int]) -> Size:
+    """The size of a message whose frames have these lengths."""
+    whole = list(lengths)
+    return Size(sum(whole), sum(framed(length) for length in whole))
