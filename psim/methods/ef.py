@@ -1,0 +1,56 @@
+"""Error feedback, as first proposed (Seide et al. 2014): EF21 paper, Algorithm 3.
+
+w_i^t     = C(e_i^t + γ ∇f_i(x^t))                    the step size is inside the compressor
+e_i^{t+1} = e_i^t + γ ∇f_i(x^t) - w_i^t,   e_i^0 = 0
+x^{t+1}   = x^t - (1/n) Σ w_i^t
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from psim.methods.base import Compress, Iterate, Message, Method, Worker
+from psim.vectors import subtract_, torch
+
+if TYPE_CHECKING:
+    from psim.step import Step
+
+
+@dataclass(slots=True)
+class Shift(Iterate):
+    """x ← x - u."""
+
+    def advance(self, update: Message, step: Step) -> None:
+        subtract_(self.x, update.payloads["u"])
+
+
+@dataclass(slots=True)
+class ErrorFeedback(Worker):
+    """e_i, in units of x."""
+
+    error: torch.Tensor
+
+    def message(
+        self, gradients: tuple[torch.Tensor, ...], step: Step, compress: Compress
+    ) -> Message:
+        self.error.add_(gradients[0].mul(step.step_size))
+        sent = compress(self.error)
+        subtract_(self.error, sent)
+        return Message({"c": sent})
+
+    def error_kept(self) -> torch.Tensor:
+        return self.error
+
+
+class EF(Method):
+    """Error feedback: what is not sent now is added to what is sent next."""
+
+    name: ClassVar[str] = "ef"
+    paper: ClassVar[str] = "Seide et al. 2014; EF21, Algorithm 3"
+
+    def iterate(self, x0: torch.Tensor) -> Iterate:
+        return Shift(x0)
+
+    def worker(self, x0: torch.Tensor) -> Worker:
+        return ErrorFeedback(torch.zeros_like(x0))

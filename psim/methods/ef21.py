@@ -1,0 +1,81 @@
+"""EF21 (Richtárik, Sokolov, Fatkhullin 2021), Algorithm 2.
+
+    x^{t+1}   = x^t - γ g^t
+    c_i^t     = C(∇f_i(x^{t+1}) - g_i^t)
+    g_i^{t+1} = g_i^t + c_i^t
+    g^{t+1}   = g^t + (1/n) Σ c_i^t
+
+It starts from g_i^0 = C(∇f_i(x^0)) as the algorithm says (``init: compressed``), from ∇f_i(x^0) as
+its authors' code does (``full``), or from 0 (``zero``); the theorems hold for any start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from psim.methods.base import Compress, Iterate, Message, Method, Worker
+from psim.vectors import Payload, Sparse, add_, torch
+
+if TYPE_CHECKING:
+    from psim.step import Step
+
+Init = Literal["compressed", "full", "zero"]
+
+
+@dataclass(slots=True)
+class MarkovDescent(Iterate):
+    """g ← g + u, then x ← x - γ g: a product, then a subtraction."""
+
+    g: torch.Tensor
+
+    def advance(self, update: Message, step: Step) -> None:
+        add_(self.g, update.payloads["u"])
+        self.x.sub_(self.g.mul(step.step_size))
+
+
+@dataclass(slots=True)
+class MarkovWorker(Worker):
+    """g_i, and how it starts."""
+
+    estimate: torch.Tensor
+    init: Init
+
+    def message(
+        self, gradients: tuple[torch.Tensor, ...], step: Step, compress: Compress
+    ) -> Message:
+        sent = self._start(gradients[0], compress) if step.round == 0 else None
+        if sent is None:
+            sent = compress(gradients[0] - self.estimate)
+        add_(self.estimate, sent)
+        return Message({"c": sent})
+
+    def _start(self, gradient: torch.Tensor, compress: Compress) -> Payload | None:
+        """What makes g_i^0 of 0; None where it is compressed as any other message is."""
+        if self.init == "full":
+            return compress.whole(gradient)
+        return nothing(gradient) if self.init == "zero" else None
+
+    def estimate_of_gradient(self) -> torch.Tensor:
+        return self.estimate
+
+
+def nothing(vector: torch.Tensor) -> Sparse:
+    """The empty message: no entry of the vector."""
+    return Sparse(vector.numel(), torch.empty(0, dtype=torch.int64), vector.new_empty(0))
+
+
+class EF21(Method):
+    """Error feedback by compressing the change of the gradient (Markov compressor)."""
+
+    name: ClassVar[str] = "ef21"
+    paper: ClassVar[str] = "Richtárik, Sokolov, Fatkhullin 2021, Algorithm 2"
+    starts: ClassVar[bool] = True
+
+    init: Init = "compressed"
+
+    def iterate(self, x0: torch.Tensor) -> Iterate:
+        return MarkovDescent(x0, torch.zeros_like(x0))
+
+    def worker(self, x0: torch.Tensor) -> Worker:
+        return MarkovWorker(torch.zeros_like(x0), self.init)
