@@ -1,0 +1,174 @@
+"""A config with its data: everything that a run needs before the first socket or round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, isfinite
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from psim import random, theory
+from psim.compressors.base import Compressor
+from psim.config import Config
+from psim.data.opened import OpenedProblem, open_problem
+from psim.errors import ConfigError, DataError
+from psim.net.links import Link
+from psim.net.timeline import Timeline
+from psim.nodes.account import Account
+from psim.nodes.emulation import Emulation
+from psim.nodes.master import Limits, Master
+from psim.nodes.setup import Setup, agree
+from psim.problems.base import Problem
+from psim.threads import single_threaded
+from psim.vectors import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """What the master knows before the run. ``constants`` are the theory's, by their names in
+    summary.json; ``f_star`` is f's minimum where the config asks for it.
+    """
+
+    config: Config
+    problem: OpenedProblem
+    setup: Setup
+    constants: dict[str, object]
+    x0: torch.Tensor
+    f_star: float | None
+
+
+def prepare(config: Config) -> Experiment:
+    """Open the data, compute the constants and x^0, and check that all fits together.
+
+    Raises ConfigError or DataError. Single-threaded, so that every way to launch a run computes
+    the same bits.
+    """
+    with single_threaded():
+        problem = open_config(config)
+        constants = _constants(config, problem)
+        step_size = constants["step_size"]
+        assert isinstance(step_size, float)
+        setup = agree(config, problem.size, step_size)
+        x0 = torch.from_numpy(_start(config, problem))
+        return Experiment(config, problem, setup, constants, x0, problem.f_star())
+
+
+def open_config(config: Config) -> OpenedProblem:
+    """The config's problem with its data."""
+    assert isinstance(config.problem, Problem)
+    return open_problem(config.problem, config.workers, config.seed)
+
+
+def master(
+    experiment: Experiment, clock: Callable[[], float], stopwatch: Callable[[], float]
+) -> Master:
+    """The experiment's master, ready to begin."""
+    config, setup = experiment.config, experiment.setup
+    emulation = None
+    if config.network.clock != "none":
+        emulation = Emulation(timeline(config), config.workers, config.compute.seconds)
+    stop = config.stop
+    return Master(
+        setup,
+        experiment.x0,
+        Account(config.workers, config.network.mtu, setup.method.starts),
+        emulation,
+        clock,
+        stopwatch,
+        experiment.f_star,
+        Limits(stop.grad_norm_sq, stop.time, stop.bytes),
+    )
+
+
+def timeline(config: Config) -> Timeline:
+    """The config's links, rank by rank."""
+    network = config.network
+    own = [network.overrides.get(rank) for rank in range(config.workers)]
+    uplinks = [(o and o.uplink) or network.uplink for o in own]
+    downlinks = [(o and o.downlink) or network.downlink for o in own]
+    return Timeline(
+        [Link(link.bandwidth or inf, link.latency) for link in uplinks],
+        [Link(link.bandwidth or inf, link.latency) for link in downlinks],
+        network.master.ingress or inf,
+        network.master.egress or inf,
+        network.mtu,
+    )
+
+
+def _constants(config: Config, problem: OpenedProblem) -> dict[str, object]:
+    """L, L_i, L̃, α, θ, β and γ, as far as they exist for this config."""
+    assert isinstance(config.compressor, Compressor)
+    config.compressor.check(problem.size)
+    smooth = problem.smoothness()
+    guarantee = config.compressor.guarantee(problem.size)
+    alpha = None if guarantee is None else guarantee.alpha
+    l_tilde = theory.quadratic_mean(smooth.local)
+    return {
+        "L": smooth.chosen,
+        "L_pooled": smooth.pooled,
+        "L_exact": smooth.exact,
+        "L_i": list(smooth.local),
+        "L_tilde": l_tilde,
+        "alpha": alpha,
+        "theta": None if alpha is None else theory.theta(alpha),
+        "beta": None if alpha is None else theory.beta(alpha),
+        "step_size": _step_size(config, smooth.chosen, l_tilde, alpha),
+    }
+
+
+def _step_size(config: Config, smoothness: float, l_tilde: float, alpha: float | None) -> float:
+    """γ: the rule's whole result times ``multiple``."""
+    wanted = config.step_size
+    if wanted.value is not None:
+        return wanted.value * wanted.multiple
+    if wanted.rule == "inverse_L":
+        base = theory.inverse_smoothness_step_size(smoothness)
+    elif alpha is None:
+        raise ConfigError(
+            f"{wanted.rule!r} needs a contraction factor, and compressor "
+            f"{config.compressor.name!r} has none as configured: use a contractive compressor, "
+            "rule: inverse_L, or a number",
+            "step_size.rule",
+        )
+    elif wanted.rule == "theorem2":
+        base = theory.theorem2_step_size(alpha, smoothness, l_tilde)
+    else:
+        assert wanted.mu is not None
+        base = theory.theorem3_step_size(alpha, smoothness, l_tilde, wanted.mu)
+    if not isfinite(base):
+        raise ConfigError(f"{wanted.rule!r} gives no finite step: give a number", "step_size.rule")
+    return base * wanted.multiple
+
+
+def _start(config: Config, problem: OpenedProblem) -> np.ndarray:
+    """x^0, float64, shape (d,)."""
+    start, size = config.start, problem.size
+    if start.kind == "file":
+        assert start.path is not None
+        return _read_start(start.path, size)
+    if start.kind == "optimum":
+        return problem.minimum()[0] + start.offset
+    if start.kind == "normal":
+        seed = config.seed if start.seed is None else start.seed
+        return random.generator(seed, "start").normal(0.0, start.std, size)
+    return np.zeros(size)
+
+
+def _read_start(path: str, size: int) -> np.ndarray:
+    try:
+        x0 = np.load(path, allow_pickle=False, mmap_mode="r")
+    except FileNotFoundError:
+        raise DataError(f"start.path: {path}: no such file: give the path of a .npy file") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"start.path: {path}: not a .npy file of numbers: {error}") from None
+    if not isinstance(x0, np.ndarray) or x0.shape != (size,) or x0.dtype.kind not in "fiu":
+        shape = getattr(x0, "shape", None)
+        raise DataError(f"start.path: {path}: has shape {shape}: x^0 has {size} numbers")
+    x0 = np.array(x0, dtype=np.float64)
+    if not np.isfinite(x0).all():
+        raise DataError(f"start.path: {path}: has values that are not finite: x^0 must be finite")
+    return x0

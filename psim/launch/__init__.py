@@ -1,0 +1,1 @@
+"""Starting runs: worker processes on this machine, one run, many runs."""

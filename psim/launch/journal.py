@@ -1,0 +1,61 @@
+"""A run's observer that writes its folder, and passes on what a screen may show."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from psim.config import Config
+from psim.nodes.rows import Row
+from psim.results.folder import RunFolder
+
+REFRESH = 0.1
+"""Seconds between reports to the screen."""
+
+
+class Screen(Protocol):
+    """Who watches a run."""
+
+    def progress(self, round: int, instant: float | None, row: Row | None) -> None:
+        """Where the run is, and its last row."""
+
+
+class Journal:
+    """The run folder, made when round 0 begins; lines logged before that are kept until then."""
+
+    def __init__(self, folder: Path, config: Config, screen: Screen | None) -> None:
+        self.path, self.config, self.screen = folder, config, screen
+        self.folder: RunFolder | None = None
+        self.last: Row | None = None
+        self._early: list[str] = []
+        self._next = 0.0
+
+    def started(self) -> None:
+        """Make the folder."""
+        self.folder = RunFolder(self.path, self.config.document())
+        for line in self._early:
+            self.folder.log(line)
+        self.log(f"all {self.config.workers} workers have joined")
+
+    def round(self, number: int, instant: float | None) -> None:
+        """Tell the screen, now and then."""
+        now = time.monotonic()
+        if self.screen is not None and now >= self._next:
+            self.screen.progress(number, instant, self.last)
+            self._next = now + REFRESH
+
+    def recorded(self, row: Row) -> None:
+        """Append the row."""
+        assert self.folder is not None
+        self.folder.append(row)
+        self.last = row
+
+    def log(self, line: str) -> None:
+        """One line with its instant."""
+        stamped = f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {line}"
+        if self.folder is None:
+            self._early.append(stamped)
+        else:
+            self.folder.log(stamped)

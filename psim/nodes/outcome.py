@@ -1,0 +1,24 @@
+"""What a run came to, however it was carried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from psim.nodes.account import Account
+    from psim.nodes.master import Finish
+    from psim.vectors import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: its status, the final iterate, what was counted, and the audit or why there
+    is none.
+    """
+
+    finish: Finish
+    x: torch.Tensor
+    account: Account
+    audit: dict[str, object] | None
+    audit_reason: str | None

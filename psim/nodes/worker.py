@@ -1,0 +1,127 @@
+"""A worker host: one or more ranks that share an iterate, as a state machine.
+
+Frames in, frames out. A broadcast is decoded once and moves the shared iterate once; then every
+rank differentiates at it, compresses and sends. What is due to be diagnosed is answered from the
+gradients that were computed anyway, where the method differentiates at x.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from psim.errors import WireError
+from psim.methods.base import Iterate, Worker
+from psim.nodes.compression import Compression
+from psim.nodes.naming import pack, unpack
+from psim.vectors import Dense, squared_norm, torch
+from psim.wire.decode import decode
+from psim.wire.encode import Encoded, encode
+from psim.wire.messages import Kind, Packet
+
+if TYPE_CHECKING:
+    from psim.nodes.setup import Setup
+    from psim.problems.base import Share
+    from psim.wire.layout import Buffer
+
+
+@dataclass(slots=True)
+class Rank:
+    """One worker: its share of the data and its state."""
+
+    rank: int
+    share: Share
+    state: Worker
+    compression: Compression
+    gradient: torch.Tensor | None = None
+    error_norm_sq: float = math.nan
+
+
+class WorkerHost:
+    """The ranks of one process. ``stopwatch`` gives seconds; differences of it are reported as what
+    a rank's computing took.
+    """
+
+    def __init__(
+        self, setup: Setup, shares: Mapping[int, Share], stopwatch: Callable[[], float]
+    ) -> None:
+        self.setup, self.stopwatch = setup, stopwatch
+        self.expected = setup.expected()
+        self.iterate: Iterate | None = None
+        self.ranks: list[Rank] = []
+        self.shares = shares
+        self.round = -1
+
+    def receive(self, frames: Sequence[Buffer]) -> Iterator[tuple[int, Encoded]]:
+        """Take a broadcast or a question; yields each rank's answer as soon as it is ready.
+
+        Raises WireError for anything that does not follow the protocol.
+        """
+        packet, _ = decode(frames, self.expected)
+        if packet.kind == Kind.DIAGNOSE:
+            self._check(packet.round == self.round, packet)
+            for rank in self.ranks:
+                yield rank.rank, encode(self._diagnostic(rank))
+            return
+        self._check(packet.round == self.round + 1, packet)
+        self._move(packet)
+        self.round = packet.round
+        for rank in self.ranks:
+            yield rank.rank, encode(self._message(rank))
+
+    def _check(self, fits: bool, packet: Packet) -> None:
+        if not fits:
+            raise WireError(f"{packet.kind.name} of round {packet.round} in round {self.round}")
+
+    def _move(self, packet: Packet) -> None:
+        """Bring the iterate to x^t: as sent, or by advancing it."""
+        if packet.kind == Kind.MODEL and len(packet.payloads) == 1:
+            x = packet.payloads[0].values.to(self.setup.dtype("native"))
+            self._check(isinstance(packet.payloads[0], Dense), packet)
+            if self.iterate is None:
+                self._start(x)
+            else:
+                self.iterate.x = x
+            return
+        self._check(packet.kind == Kind.UPDATE and self.iterate is not None, packet)
+        assert self.iterate is not None
+        update = unpack(packet, self.setup.method.update)
+        self.iterate.advance(update, self.setup.step(packet.round - 1))
+
+    def _start(self, x0: torch.Tensor) -> None:
+        setup = self.setup
+        self.iterate = setup.method.iterate(x0)
+        values = setup.dtype(setup.values)
+        for rank, share in sorted(self.shares.items()):
+            state = setup.method.worker(x0)
+            self.ranks.append(Rank(rank, share, state, Compression(setup.compressor, values)))
+
+    def _message(self, rank: Rank) -> Packet:
+        """Differentiate, compress and pack, timed."""
+        assert self.iterate is not None
+        step = self.setup.step(self.round, rank.rank)
+        if self.setup.due(self.round):
+            error = rank.state.error_kept()
+            rank.error_norm_sq = math.nan if error is None else squared_norm(error)
+        began = self.stopwatch()
+        queries = rank.state.queries(self.iterate.x, step)
+        gradients = tuple(rank.share.gradient(point) for point in queries)
+        message = rank.state.message(gradients, step, rank.compression.at(step))
+        compute = self.stopwatch() - began
+        rank.gradient = gradients[0] if queries[0] is self.iterate.x else None
+        uplink = self.setup.method.uplink
+        return pack(message, uplink, Kind.MESSAGE, self.round, rank.rank, compute)
+
+    def _diagnostic(self, rank: Rank) -> Packet:
+        """f_i and ∇f_i at x^t, ‖g_i - ∇f_i‖² after this round's message, ‖e_i‖² before it; NaN
+        where the method has no such thing.
+        """
+        assert self.iterate is not None
+        x = self.iterate.x
+        gradient = rank.share.gradient(x) if rank.gradient is None else rank.gradient
+        estimate = rank.state.estimate_of_gradient()
+        distortion = math.nan if estimate is None else squared_norm(estimate - gradient)
+        scalars = (float(rank.share.loss(x)), distortion, rank.error_norm_sq)
+        return Packet(Kind.DIAGNOSTIC, self.round, rank.rank, (Dense(gradient),), scalars)

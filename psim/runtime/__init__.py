@@ -1,0 +1,1 @@
+"""Real sockets and real time: what moves the nodes' frames between processes."""

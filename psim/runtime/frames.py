@@ -1,0 +1,28 @@
+"""How frames are handed to ZeroMQ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import zmq
+
+from psim.wire.layout import Buffer
+
+UNCOPIED = 1 << 16
+"""Bytes from which a buffer is sent without a copy; below, copying is cheaper."""
+GOODBYE_LINGER = 1_000
+"""Milliseconds that a closing socket takes to hand over its last words."""
+
+
+def outgoing(frames: Sequence[Buffer]) -> list[Buffer | zmq.Frame]:
+    """The frames with large ones made shareable: any number of sends take no copy of them."""
+    return [
+        zmq.Frame(frame, track=False, copy=False) if len(frame) >= UNCOPIED else frame
+        for frame in frames
+    ]
+
+
+def context() -> zmq.Context[zmq.Socket[bytes]]:
+    """A context of one's own: it ends with what uses it."""
+    made: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    return made

@@ -1,0 +1,109 @@
+"""The master's socket: one ROUTER, all worker hosts, every byte counted."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+
+import zmq
+
+from psim.errors import ConfigError, PeerError
+from psim.runtime.connection import Connection
+from psim.runtime.frames import GOODBYE_LINGER, context, outgoing
+from psim.runtime.monitor import Monitor
+from psim.wire.encode import Encoded
+from psim.wire.layout import LARGEST_CONTROL, Buffer
+
+
+class Hub:
+    """Frames to and from peers, which ZeroMQ's identities name.
+
+    ``largest`` bounds the frames that peers may send, in bytes: whoever sends a larger one is
+    disconnected.
+    """
+
+    def __init__(self, address: str, largest: int = LARGEST_CONTROL) -> None:
+        self._context = context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self._socket.setsockopt(zmq.SNDHWM, 0)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, max(largest, LARGEST_CONTROL))
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._monitor = Monitor(self._socket, zmq.EVENT_DISCONNECTED)
+        self._uncopied = largest > LARGEST_CONTROL
+        self._peers: dict[int, bytes] = {}
+        self.connections: dict[bytes, Connection] = {}
+        try:
+            self._socket.bind(address)
+        except zmq.ZMQError as error:
+            self.close()
+            raise ConfigError(_why(address, error)) from None
+        self.address = str(self._socket.last_endpoint.decode())
+
+    def receive(self, timeout: float) -> tuple[bytes, list[Buffer]] | None:
+        """The next message and whose it is; None when nothing comes for ``timeout`` seconds."""
+        self._socket.rcvtimeo = max(1, round(1000 * timeout))
+        try:
+            first = self._socket.recv(copy=False)
+        except zmq.Again:
+            return None
+        peer = first.bytes
+        frames: list[Buffer] = []
+        while self._socket.getsockopt(zmq.RCVMORE):
+            if self._uncopied or peer not in self.connections:
+                frames.append(self._first_look(peer, self._socket.recv(copy=False)))
+            else:
+                frames.append(self._socket.recv())
+        self.connections[peer].count_received(map(len, frames))
+        return peer, frames
+
+    def send(self, peer: bytes, message: Encoded) -> None:
+        """Hand a message over. Raises PeerError where the peer is gone."""
+        self.send_all([peer], message)
+
+    def send_all(self, peers: Sequence[bytes], message: Encoded) -> None:
+        """Hand one message to several peers; its large frames are shared, not copied."""
+        lengths = [len(frame) for frame in message.all()]
+        frames = outgoing(message.all())
+        for peer in peers:
+            try:
+                self._socket.send_multipart([peer, *frames], zmq.NOBLOCK, copy=False)
+            except zmq.ZMQError as error:
+                raise PeerError(f"a message to a peer could not be sent: {error}") from None
+            self.connections[peer].count_sent(lengths)
+
+    def departures(self) -> list[bytes]:
+        """Peers whose connection has ended since the last call."""
+        gone = []
+        for _, descriptor in self._monitor.poll():
+            peer = self._peers.pop(descriptor, None)
+            if peer is not None:
+                self.connections[peer].close()
+                gone.append(peer)
+        return gone
+
+    def close(self, linger: int = 0) -> None:
+        """End all connections; ``linger`` ms for what is still queued."""
+        self._monitor.close()
+        self._socket.close(linger=linger)
+        self._context.term()
+        for connection in self.connections.values():
+            connection.close()
+
+    def close_after_goodbye(self) -> None:
+        """Close once the last words are with the kernel."""
+        self.close(GOODBYE_LINGER)
+
+    def _first_look(self, peer: bytes, frame: zmq.Frame) -> Buffer:
+        """A frame's buffer; a peer's first frame also tells which connection is its."""
+        if peer not in self.connections:
+            descriptor = int(frame.get(zmq.SRCFD))
+            self.connections[peer] = Connection.behind(descriptor)
+            self._peers[descriptor] = peer
+        return frame.buffer if self._uncopied else frame.bytes
+
+
+def _why(address: str, error: zmq.ZMQError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"--bind {address}: the port is in use: end what uses it, or choose another port"
+    return f"--bind {address}: cannot be bound ({error}): write it like tcp://127.0.0.1:5555"

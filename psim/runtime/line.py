@@ -1,0 +1,89 @@
+"""A worker host's socket: one DEALER to the master, every byte counted."""
+
+from __future__ import annotations
+
+import time
+
+import zmq
+
+from psim.errors import ConfigError, PeerError, RoundTimeout
+from psim.runtime.connection import Connection
+from psim.runtime.frames import GOODBYE_LINGER, context, outgoing
+from psim.runtime.monitor import Monitor
+from psim.wire.encode import Encoded
+from psim.wire.layout import Buffer
+
+GLANCE = 0.2
+"""Seconds between looks at whether the connection still stands, while nothing comes."""
+
+
+class Line:
+    """The connection to the master. ZeroMQ goes on trying to connect until `wait_connected`'s
+    deadline, so that workers may be started before their master.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._context = context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.SNDHWM, 0)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._monitor = Monitor(self._socket, zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED)
+        self.connection = Connection()
+        self.uncopied = False
+        try:
+            self._socket.connect(address)
+        except zmq.ZMQError as error:
+            self.close()
+            raise ConfigError(
+                f"--connect {address}: {error}: write it like tcp://127.0.0.1:5555"
+            ) from None
+
+    def wait_connected(self, deadline: float) -> None:
+        """Until the master accepts the connection, ``deadline`` seconds at most."""
+        until = time.monotonic() + deadline
+        while (left := until - time.monotonic()) > 0:
+            for event, descriptor in self._monitor.poll(min(left, GLANCE)):
+                if event == zmq.EVENT_CONNECTED:
+                    self.connection = Connection.behind(descriptor)
+                    return
+        raise RoundTimeout(f"no master answered at {self.address} for {deadline:g} s: is it there?")
+
+    def receive(self, deadline: float, awaited: str) -> list[Buffer]:
+        """The next message. Raises PeerError as soon as the master is gone, RoundTimeout after
+        ``deadline`` seconds without a word.
+        """
+        until = time.monotonic() + deadline
+        while (left := until - time.monotonic()) > 0:
+            self._socket.rcvtimeo = max(1, round(1000 * min(left, GLANCE)))
+            try:
+                frames = self._take()
+            except zmq.Again:
+                if any(event == zmq.EVENT_DISCONNECTED for event, _ in self._monitor.poll()):
+                    raise PeerError(f"the master at {self.address} went away") from None
+                continue
+            self.connection.count_received(map(len, frames))
+            return frames
+        raise RoundTimeout(f"{awaited} did not come from {self.address} for {deadline:g} s")
+
+    def send(self, message: Encoded) -> None:
+        """Hand a message over."""
+        frames = message.all()
+        self._socket.send_multipart(outgoing(frames), copy=False)
+        self.connection.count_sent(map(len, frames))
+
+    def close(self, linger: int = 0) -> None:
+        """End the connection; ``linger`` ms for what is still queued."""
+        self._monitor.close()
+        self._socket.close(linger=linger)
+        self._context.term()
+        self.connection.close()
+
+    def close_after_goodbye(self) -> None:
+        """Close once the last words are with the kernel."""
+        self.close(GOODBYE_LINGER)
+
+    def _take(self) -> list[Buffer]:
+        if not self.uncopied:
+            return list(self._socket.recv_multipart())
+        return [frame.buffer for frame in self._socket.recv_multipart(copy=False)]

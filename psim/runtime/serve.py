@@ -1,0 +1,230 @@
+"""The master's event loop: lobby, rounds, goodbye, audit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+from psim.errors import AuditError, PeerError, RoundTimeout, WireError
+from psim.experiment import Experiment, master
+from psim.nodes.lobby import Guest, Lobby, complaint, refusal
+from psim.nodes.master import Broadcast, Finish, Instruction, Master, Record
+from psim.nodes.observer import Observer
+from psim.nodes.outcome import Outcome
+from psim.runtime import connection, tcpinfo
+from psim.runtime.hub import Hub
+from psim.runtime.line import GLANCE
+from psim.threads import single_threaded
+from psim.wire.decode import decode_control, kind_of
+from psim.wire.encode import encode_control
+from psim.wire.layout import Buffer
+from psim.wire.messages import VECTOR_KINDS, Control, Kind
+
+
+def largest_frame(size: int) -> int:
+    """Bytes of the largest frame of a run with vectors of ``size`` entries."""
+    return 8 * size + 65_536
+
+
+class Server:
+    """One run at the master. ``watch`` is called while nothing comes, and raises PeerError where a
+    local worker process has ended.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        hub: Hub,
+        observer: Observer,
+        watch: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.experiment, self.hub, self.observer, self.watch = experiment, hub, observer, watch
+        config = experiment.config
+        self.deadlines = config.deadlines
+        terms = {
+            "config": config.document(),
+            "step_size": experiment.setup.step_size,
+            "size": experiment.setup.size,
+            "fingerprint": experiment.problem.fingerprint,
+        }
+        self.lobby = Lobby(config.workers, terms)  # type: ignore[arg-type]
+        self.finish: Finish | None = None
+
+    def run(self) -> Outcome:
+        """From the first hello to the last audit. However it ends, the workers are told."""
+        try:
+            with single_threaded():
+                self._join()
+                node = master(self.experiment, time.perf_counter, time.thread_time)
+                self.observer.started()
+                self._rounds(node)
+                audit, reason = self._part()
+        except BaseException as error:
+            self._call_off(error)
+            raise
+        assert self.finish is not None
+        return Outcome(self.finish, node.iterate.x, node.account, audit, reason)
+
+    # Joining
+
+    def _join(self) -> None:
+        until = time.monotonic() + self.deadlines.join
+        while not self.lobby.complete:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise RoundTimeout(
+                    f"{self.lobby.awaited()} within {self.deadlines.join:g} s: start the others "
+                    f"with psim worker --connect {self.hub.address}, or raise deadlines.join"
+                )
+            arrived = self.hub.receive(min(left, GLANCE))
+            if arrived is None:
+                self._look_around()
+            else:
+                self._welcome(*arrived)
+
+    def _welcome(self, peer: bytes, frames: list[Buffer]) -> None:
+        try:
+            answer = self.lobby.receive(peer, decode_control(frames))
+        except WireError as error:
+            if peer in self.lobby.guests:
+                self._expel(peer, error)
+            answer = refusal(f"this master can't make sense of that: {error}")
+        if answer is not None:
+            self._reply(peer, answer)
+
+    def _reply(self, peer: bytes, answer: Control) -> None:
+        if answer.kind is Kind.REFUSE:
+            self.observer.log(f"refused a peer: {answer.fields['reason']}")
+        try:
+            self.hub.send(peer, encode_control(answer))
+        except PeerError:
+            self.observer.log("a peer left before it was answered")
+
+    # Rounds
+
+    def _rounds(self, node: Master) -> None:
+        self._perform(node, node.begin())
+        until = time.monotonic() + self.deadlines.silence
+        while self.finish is None:
+            arrived = self.hub.receive(GLANCE)
+            if arrived is not None:
+                self._take(node, *arrived)
+                until = time.monotonic() + self.deadlines.silence
+            else:
+                self._look_around()
+                if time.monotonic() > until:
+                    self._give_up(node)
+
+    def _take(self, node: Master, peer: bytes, frames: list[Buffer]) -> None:
+        guest = self.lobby.guests.get(peer)
+        if guest is None:
+            self._turn_away(peer, frames)
+            return
+        try:
+            if kind_of(frames) not in VECTOR_KINDS:
+                self._hear(guest, decode_control(frames))
+                return
+            instructions = node.receive(frames, guest.ranks)
+        except WireError as error:
+            self._expel(peer, error)
+        self._perform(node, instructions)
+
+    def _perform(self, node: Master, instructions: list[Instruction]) -> None:
+        for instruction in instructions:
+            match instruction:
+                case Broadcast(message):
+                    self.hub.send_all(list(self.lobby.guests), message)
+                    self.observer.round(node.round, node.instant)
+                case Record(row):
+                    self.observer.recorded(row)
+                case Finish():
+                    self.finish = instruction
+
+    def _hear(self, guest: Guest, message: Control) -> None:
+        if message.kind is Kind.FAILED:
+            raise complaint(guest.description, message.fields)
+        raise WireError(f"{message.kind.name} in the middle of a run")
+
+    def _turn_away(self, peer: bytes, frames: list[Buffer]) -> None:
+        """A stranger: a worker too many, or nothing of ours."""
+        try:
+            kind = decode_control(frames).kind.name
+        except WireError as error:
+            kind = str(error)
+        self._reply(peer, refusal(f"this run has all its workers ({kind})"))
+
+    def _expel(self, peer: bytes, error: WireError) -> NoReturn:
+        """A worker that breaks the protocol ends the run: no other can take its place."""
+        who = self.lobby.guests[peer].description
+        raise PeerError(f"{who} broke the protocol: {error}") from None
+
+    def _look_around(self) -> None:
+        """While nothing comes: is everybody still there?"""
+        for peer in self.hub.departures():
+            guest = self.lobby.guests.get(peer)
+            if guest is not None:
+                self.watch()
+                raise PeerError(f"{guest.description} went away: its connection ended")
+        self.watch()
+
+    def _give_up(self, node: Master) -> NoReturn:
+        ranks = sorted(node.awaited)
+        raise RoundTimeout(
+            f"round {node.round}: nothing came from ranks {ranks[:20]} for "
+            f"{self.deadlines.silence:g} s: raise deadlines.silence if they need longer"
+        )
+
+    # The end
+
+    def _part(self) -> tuple[dict[str, object] | None, str | None]:
+        """Say goodbye, hear every worker's, read the kernel's counters while both queues are
+        empty, and only then let go. Raises AuditError where they differ from what was counted.
+        """
+        assert self.finish is not None
+        goodbye = Control(Kind.GOODBYE, {"status": self.finish.status})
+        waiting = set(self.lobby.guests)
+        self.hub.send_all(list(waiting), encode_control(goodbye))
+        until = time.monotonic() + self.deadlines.silence
+        while waiting:
+            arrived = self.hub.receive(GLANCE)
+            if arrived is None:
+                self._look_around()
+                if time.monotonic() > until:
+                    raise RoundTimeout(f"{len(waiting)} workers did not say goodbye")
+            elif arrived[0] in waiting and decode_control(arrived[1]).kind is Kind.BYE:
+                waiting.remove(arrived[0])
+        audit = self._audit()
+        self.hub.send_all(list(self.lobby.guests), encode_control(Control(Kind.CLOSE)))
+        return audit
+
+    def _audit(self) -> tuple[dict[str, object] | None, str | None]:
+        reason = tcpinfo.unavailable()
+        if reason is not None:
+            return None, reason
+        audits = {
+            guest.description: self.hub.connections[peer].audit()
+            for peer, guest in self.lobby.guests.items()
+        }
+        return connection.summary(audits), None
+
+    def _call_off(self, error: BaseException) -> None:
+        """Tell every worker that the run is over, and why."""
+        reason = "it was interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+        goodbye = encode_control(
+            Control(Kind.GOODBYE, {"status": "failed", "reason": reason[:2000]})
+        )
+        for peer in self.lobby.guests:
+            try:
+                self.hub.send(peer, goodbye)
+            except PeerError:
+                continue
+
+
+def check_audit(audit: dict[str, object] | None) -> None:
+    """Raise AuditError where the kernel carried other bytes than were counted."""
+    if audit is not None and audit["difference"]:
+        raise AuditError(
+            f"{audit['counted']} B were counted and the kernel carried {audit['kernel']} B: "
+            "the byte counts of this run are not to be trusted (summary.json has each connection)"
+        )

@@ -1,0 +1,153 @@
+"""A worker host's life: hello, loading, rounds, goodbye."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from psim import config as configs
+from psim.config import Config
+from psim.errors import (
+    AuditError,
+    DataError,
+    PeerError,
+    PsimError,
+    WireError,
+)
+from psim.experiment import open_config
+from psim.nodes.lobby import complaint, failure, refusal, span
+from psim.nodes.setup import agree
+from psim.nodes.worker import WorkerHost
+from psim.runtime import tcpinfo
+from psim.runtime.line import Line
+from psim.runtime.serve import largest_frame
+from psim.threads import single_threaded
+from psim.wire.decode import decode_control, kind_of
+from psim.wire.encode import encode_control
+from psim.wire.layout import LARGEST_CONTROL, Buffer
+from psim.wire.messages import PROTOCOL, VECTOR_KINDS, Control, Kind
+
+JOIN = 60.0
+"""Seconds that a worker waits for a master: it learns the config's own deadlines only from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the master tells a host: its ranks and the run."""
+
+    config: Config
+    ranks: range
+    size: int
+    step_size: float
+    fingerprint: str
+
+    @classmethod
+    def of(cls, message: Control) -> Terms:
+        """From a WELCOME. Raises WireError."""
+        fields = message.fields
+        document, first, count = (fields.get(key) for key in ("config", "first", "count"))
+        size, step_size = fields.get("size"), fields.get("step_size")
+        if not (
+            isinstance(document, dict)
+            and type(first) is int
+            and type(count) is int
+            and type(size) is int
+            and type(step_size) is float
+        ):
+            raise WireError("a welcome that lacks what a worker must know")
+        config = configs.parse(document)
+        if not 0 <= first < first + count <= config.workers or size < 1:
+            raise WireError(f"a welcome to ranks {first} to {first + count - 1}")
+        return cls(config, range(first, first + count), size, step_size, str(fields["fingerprint"]))
+
+
+def work(
+    address: str, count: int = 1, join: float = JOIN, tell: Callable[[str], None] = lambda _: None
+) -> str:
+    """Take part in the run of the master at ``address`` with ``count`` ranks, until it ends.
+
+    Returns the run's status. Raises PeerError where the master is gone, refuses, or failed.
+    """
+    line = Line(address)
+    try:
+        with single_threaded():
+            line.wait_connected(join)
+            status = _take_part(line, count, join, tell)
+    except BaseException as error:
+        _complain(line, error)
+        raise
+    line.close_after_goodbye()
+    return status
+
+
+def _take_part(line: Line, count: int, join: float, tell: Callable[[str], None]) -> str:
+    terms = _join(line, count, join)
+    tell(f"joined {line.address} as {span(terms.ranks)} of {terms.config.workers}")
+    host = _load(terms)
+    line.uncopied = largest_frame(terms.size) > LARGEST_CONTROL
+    line.send(encode_control(Control(Kind.READY)))
+    deadlines = terms.config.deadlines
+    # The master may wait for others as long as its deadlines allow before it has a word for us.
+    patience = deadlines.join + deadlines.silence
+    while True:
+        frames = line.receive(patience, "a broadcast")
+        if kind_of(frames) not in VECTOR_KINDS:
+            return _part(line, decode_control(frames), deadlines.silence)
+        for _, answer in host.receive(frames):
+            line.send(answer)
+        patience = 2 * deadlines.silence
+
+
+def _join(line: Line, count: int, join: float) -> Terms:
+    fields = {"protocol": PROTOCOL, "count": count, "host": platform.node(), "pid": os.getpid()}
+    line.send(encode_control(Control(Kind.HELLO, dict(fields))))
+    answer = decode_control(line.receive(join, "an answer to the hello"))
+    if answer.kind in (Kind.REFUSE, Kind.GOODBYE):
+        raise complaint(f"the master at {line.address} refused", answer.fields)
+    if answer.kind is not Kind.WELCOME:
+        raise WireError(f"{answer.kind.name} in answer to a hello")
+    return Terms.of(answer)
+
+
+def _load(terms: Terms) -> WorkerHost:
+    """Open this machine's own copy of the data, and check that it is the master's."""
+    problem = open_config(terms.config)
+    if problem.fingerprint != terms.fingerprint or problem.size != terms.size:
+        raise DataError(
+            f"this machine's copy of the data differs from the master's: its fingerprint is "
+            f"{problem.fingerprint[:16]} and the master's {terms.fingerprint[:16]}: "
+            "give all machines the same file"
+        )
+    shares = {rank: problem.share(rank) for rank in terms.ranks}
+    setup = agree(terms.config, terms.size, terms.step_size)
+    return WorkerHost(setup, shares, time.thread_time)
+
+
+def _part(line: Line, message: Control, deadline: float) -> str:
+    """Answer the goodbye, and hold this side's counters against the kernel's."""
+    if message.kind is not Kind.GOODBYE:
+        raise WireError(f"{message.kind.name} in the middle of a run")
+    status = str(message.fields.get("status"))
+    if status == "failed":
+        raise PeerError(f"the run failed: {message.fields.get('reason')}")
+    line.send(encode_control(Control(Kind.BYE)))
+    frames: list[Buffer] = line.receive(deadline, "the end")
+    if decode_control(frames).kind is not Kind.CLOSE:
+        raise WireError("something else than the end after a goodbye")
+    if tcpinfo.unavailable() is None and (audit := line.connection.audit()).difference:
+        raise AuditError(f"the bytes counted differ from the kernel's: {audit}")
+    return status
+
+
+def _complain(line: Line, error: BaseException) -> None:
+    """Tell the master why this host can't go on, where it is not the master who ended things."""
+    if isinstance(error, DataError):
+        line.send(encode_control(refusal(str(error))))
+    elif not isinstance(error, PeerError | KeyboardInterrupt):
+        code = error.exit_code if isinstance(error, PsimError) else 1
+        reason = str(error) if isinstance(error, PsimError) else f"{type(error).__name__}: {error}"
+        line.send(encode_control(failure(reason, code)))
+    line.close_after_goodbye()

@@ -1,0 +1,1 @@
+"""One process and no sockets: the same nodes, codec and timeline."""
