@@ -23,7 +23,7 @@ def _libraries() -> ThreadpoolController:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Inside, numpy's and scipy's BLAS use one thread. Costs a microsecond where they do anyway."""
+    """Inside, numpy's and scipy's BLAS use one thread. Costs 2 µs where they do anyway."""
     libraries = _libraries()
     if all(library.num_threads == 1 for library in libraries.lib_controllers):
         yield

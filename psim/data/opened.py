@@ -1,0 +1,156 @@
+"""A problem with its data: where pieces of config and files on disk become functions of x."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from psim.data import arrays, libsvm, shipped
+from psim.data.known import KNOWN
+from psim.data.locate import locate
+from psim.data.partition import partition
+from psim.errors import DataError, UsageError
+from psim.problems.base import ArrayProblem, DataProblem, Problem, Shares, SmoothShare
+from psim.problems.rows import Rows
+from psim.problems.samples import SampleShares
+from psim.registry import Piece
+
+
+class Smoothness(NamedTuple):
+    """L of all samples alike, L of f = (1/n) Σ f_i, and every L_i in rank order.
+
+    ``chosen`` is the one of the first two that the step-size rules take (`Problem.smoothness`).
+    """
+
+    pooled: float
+    exact: float
+    local: tuple[float, ...]
+    chosen: float
+
+
+class OpenedProblem:
+    """The n shares of a problem, and what is known of f.
+
+    Nothing is computed before it is asked for: a worker process pays for its own ranks only.
+    """
+
+    def __init__(self, problem: Problem, shares: Shares, workers: int) -> None:
+        self.problem = problem
+        """With every parameter that is relative to the data as a number."""
+        self.workers = workers
+        self.size = shares.size
+        """d."""
+        self.rows = shares.rows
+        """N; None where there are no samples."""
+        self._shares = shares
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of what was read, however the file is packed; hexadecimal."""
+        digest = hashlib.sha256(b"psim data 1")
+        for part in self._shares.content():
+            data = part if isinstance(part, bytes) else np.ascontiguousarray(part).data.cast("B")
+            digest.update(len(data).to_bytes(8, "little"))
+            digest.update(data)
+        return digest.hexdigest()
+
+    def share(self, rank: int) -> SmoothShare:
+        """f_i of worker ``rank``, built anew each time."""
+        if not 0 <= rank < self.workers:
+            raise UsageError(f"rank {rank} is not among the ranks 0 to {self.workers - 1}")
+        return self._shares.share(rank)
+
+    def pooled(self) -> SmoothShare:
+        """The mean over all samples alike, as published; not f where shares are uneven."""
+        return self._shares.pooled()
+
+    def mean(self) -> SmoothShare:
+        """f = (1/n) Σ f_i as one function."""
+        return self._shares.mean()
+
+    def smoothness(self) -> Smoothness:
+        """All smoothness constants; computed once."""
+        return self._smoothness
+
+    def minimum(self) -> tuple[NDArray[np.float64], float]:
+        """(x*, f*) of f, to rounding; computed once. ConfigError where f* can't be computed."""
+        return self._minimum
+
+    def f_star(self) -> float | None:
+        """f* as the config has it: its number, computed, or None."""
+        if self.problem.f_star == "compute":
+            return self.minimum()[1]
+        return self.problem.f_star
+
+    def lower_bound(self) -> float | None:
+        """A number that no f_i falls below, where one is known."""
+        return self.problem.lower_bound()
+
+    def pl_constant(self) -> float | None:
+        """μ of the PL inequality for the f that ``smoothness`` chooses, where one is known."""
+        f = self.mean() if self.problem.smoothness == "exact" else self.pooled()
+        return self.problem.pl_constant(f)
+
+    @cached_property
+    def _smoothness(self) -> Smoothness:
+        pooled, exact = self.pooled().smoothness(), self.mean().smoothness()
+        local = tuple(self.share(rank).smoothness() for rank in range(self.workers))
+        return Smoothness(
+            pooled, exact, local, exact if self.problem.smoothness == "exact" else pooled
+        )
+
+    @cached_property
+    def _minimum(self) -> tuple[NDArray[np.float64], float]:
+        return self.problem.minimum(self.mean())
+
+
+def open_problem(problem: Piece, workers: int, seed: int) -> OpenedProblem:
+    """The problem on its data, split among n ``workers``; ``seed`` is the run's.
+
+    DataError where the data are missing, damaged, or too few for so many workers.
+    """
+    if isinstance(problem, DataProblem):
+        rows = read_rows(problem.dataset, problem.dimension)
+        cuts = partition(rows.count, workers, problem.partition, seed)
+        settled = problem.settled(rows)
+        return OpenedProblem(settled, SampleShares(settled, rows, cuts), workers)
+    if isinstance(problem, ArrayProblem):
+        found = {} if problem.file is None else arrays.read(Path(problem.file))
+        return OpenedProblem(problem, problem.shares(found, workers, seed), workers)
+    raise UsageError(f"{type(problem).__name__} is neither a DataProblem nor an ArrayProblem")
+
+
+def read_rows(dataset: str, dimension: int | None = None) -> Rows:
+    """The samples of a known data set or of a LIBSVM file; ``dimension`` d where it is given.
+
+    A known one has its own d, and may be widened; a file's is its largest index.
+    """
+    known = KNOWN.get(dataset)
+    if known is None:
+        return libsvm.read(locate(dataset), dimension)
+    if dimension is not None and dimension < known.dimension:
+        raise DataError(
+            f"dimension = {dimension} is below the {known.dimension} of {dataset}: "
+            f"use dimension >= {known.dimension}, or leave it out"
+        )
+    if known.shipped:
+        return _widened(shipped.read(dataset), dimension or known.dimension)
+    path = locate(dataset)
+    rows = libsvm.read(path, dimension or known.dimension)
+    if rows.count != known.rows:
+        raise DataError(
+            f"{path}: has {rows.count} samples, and {dataset} has {known.rows}: is it complete? To "
+            "use it as it is, give its path"
+        )
+    return rows
+
+
+def _widened(rows: Rows, dimension: int) -> Rows:
+    """With columns of zeros added."""
+    missing = dimension - rows.size
+    return Rows(np.pad(rows.features, ((0, 0), (0, missing))), rows.labels) if missing else rows

@@ -1,0 +1,1 @@
+"""Problems: what is optimized, given its data as arrays. Opening files is `psim.data`'s work."""

@@ -1,0 +1,158 @@
+"""What a problem is: f = (1/n) sum_i f_i, and a worker's share f_i of it.
+
+A `Problem` is the config's piece: a name and parameters. It makes a `Share` from arrays, and opens
+no file: `psim.data.opened.open_problem` brings problem and data together. Most problems are sums
+over the samples of a data set: they derive from `DataProblem` and say what f_i is for given rows.
+Others derive from `ArrayProblem` and make their shares from a seed or from the arrays of one file.
+
+To add a problem, write one file in this folder.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Annotated, Literal, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from psim.errors import ConfigError
+from psim.problems.datasets import DatasetName
+from psim.problems.rows import Rows
+from psim.registry import Piece
+from psim.vectors import torch
+
+Array = NDArray[np.float64]
+
+
+class Share(Protocol):
+    """A function of x: one worker's f_i, or f itself.
+
+    Its results are the same to the bit for the same data, in whatever process and with however many
+    threads it is evaluated.
+    """
+
+    @property
+    def size(self) -> int:
+        """d: the length of x."""
+
+    def loss(self, x: torch.Tensor) -> float:
+        """f_i(x); x has shape (d,)."""
+
+    def gradient(self, x: torch.Tensor, batch: None = None) -> torch.Tensor:
+        """∇f_i(x), freshly allocated; shape (d,), float64. ``batch`` is for minibatch problems."""
+
+    def loss_and_gradient(self, x: torch.Tensor) -> tuple[float, torch.Tensor]:
+        """Both at the cost of little more than one; the same bits as from the two calls."""
+
+    def smoothness(self) -> float:
+        """L_i: a Lipschitz constant of ∇f_i (EF21, Assumption 1), the smallest that is known."""
+
+    def curvature(self, v: Array) -> Array:
+        """H_i v for the constant symmetric H_i that bounds the Hessian of f_i; v has shape (d,).
+
+        ∇²f_i(x) ≼ H_i at every x, and L_i = max |λ(H_i)|.
+        """
+
+
+class SmoothShare(Share, Protocol):
+    """A share that has second derivatives, as a small enough convex problem needs for f*."""
+
+    def hessian(self, x: torch.Tensor) -> Array:
+        """∇²f_i(x); shape (d, d)."""
+
+
+class Shares(Protocol):
+    """f's n shares. Each is built when it is asked for: a worker process asks for its own only."""
+
+    @property
+    def size(self) -> int:
+        """d."""
+
+    @property
+    def rows(self) -> int | None:
+        """N: how many samples there are in all; None where there are none."""
+
+    def share(self, rank: int) -> SmoothShare:
+        """f_i of worker ``rank``."""
+
+    def pooled(self) -> SmoothShare:
+        """The mean over all samples: f as papers publish its L. Not f where shares are uneven."""
+
+    def mean(self) -> SmoothShare:
+        """f = (1/n) sum_i f_i as one function: every worker weighs 1/n."""
+
+    def content(self) -> tuple[bytes | NDArray[np.generic], ...]:
+        """What defines the data, for their fingerprint: little-endian arrays and labels."""
+
+
+class Problem(Piece, ABC):
+    """What is optimized.
+
+    ``smoothness`` chooses the L of the step-size rules: ``pooled``, of all samples alike, as
+    published, or ``exact``, of f with its equal weights. ``f_star`` is f's minimum, where known: a
+    number, or ``compute`` for convex problems.
+    """
+
+    smoothness: Literal["pooled", "exact"] = "pooled"
+    f_star: Literal["compute"] | Annotated[float, Field(allow_inf_nan=False)] | None = None
+    batch: Literal["full"] = "full"
+
+    @property
+    @abstractmethod
+    def convex(self) -> bool:
+        """Whether f is convex whatever the data."""
+
+    def lower_bound(self) -> float | None:
+        """A number that no f_i falls below, where one is known without computing it."""
+        return None
+
+    def pl_constant(self, f: SmoothShare) -> float | None:
+        """μ of the Polyak-Łojasiewicz inequality (EF21, Assumption 2) for f, where one is known."""
+        return None
+
+    def minimum(self, f: SmoothShare) -> tuple[Array, float]:
+        """(x*, f(x*)) to rounding. ConfigError where f is not convex or has no minimizer."""
+        from psim.problems.newton import minimize
+
+        if not self.convex:
+            raise ConfigError(
+                f"f of {self.name} may have many minima, so psim can't compute f*: "
+                "give f_star: a number, or leave it out",
+                "problem.f_star",
+            )
+        return minimize(f)
+
+
+class DataProblem(Problem):
+    """A mean over the samples of a data set, which are split among the workers."""
+
+    dataset: DatasetName
+    partition: Literal["contiguous", "shuffled"] = "contiguous"
+    dimension: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+
+    @abstractmethod
+    def share(self, rows: Rows) -> SmoothShare:
+        """f_i for these samples."""
+
+    def settled(self, pooled: Rows) -> Self:
+        """The problem with every parameter that is relative to the data as a number."""
+        return self
+
+
+class ArrayProblem(Problem):
+    """A problem whose shares come from a seed, or from the arrays of one file."""
+
+    @property
+    @abstractmethod
+    def file(self) -> str | None:
+        """The .npz file to read, as an absolute path; None where a seed makes the arrays."""
+
+    @abstractmethod
+    def shares(self, arrays: Mapping[str, NDArray[np.generic]], workers: int, seed: int) -> Shares:
+        """The n shares; ``seed`` is the run's. DataError where the file's arrays don't do."""
+
+
+BASE = Problem

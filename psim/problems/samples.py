@@ -1,0 +1,48 @@
+"""The shares of a problem over samples: each worker has some of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from psim.problems.base import DataProblem, SmoothShare
+from psim.problems.rows import Rows
+
+Cut = slice | NDArray[np.int64]
+"""Which rows a worker has."""
+
+
+class SampleShares:
+    """f_i over the rows of ``cuts[i]``; every worker weighs 1/n whatever it has of the data."""
+
+    def __init__(self, problem: DataProblem, pooled: Rows, cuts: Sequence[Cut]) -> None:
+        self._problem, self._pooled, self._cuts = problem, pooled, cuts
+        self.size, self.rows = pooled.size, pooled.count
+
+    def share(self, rank: int) -> SmoothShare:
+        return self._problem.share(self._pooled.take(self._cuts[rank]))
+
+    def pooled(self) -> SmoothShare:
+        return self._problem.share(self._pooled)
+
+    def mean(self) -> SmoothShare:
+        """A sample of worker i weighs 1/(n N_i)."""
+        weights = np.zeros(self._pooled.count)
+        for cut in self._cuts:
+            weights[cut] = 1.0 / (len(self._cuts) * len(weights[cut]))
+        return self._problem.share(self._pooled.weighted(weights))
+
+    def content(self) -> tuple[bytes | NDArray[np.generic], ...]:
+        """The same whether the features are held sparse or dense."""
+        from scipy.sparse import csr_array
+
+        features = csr_array(self._pooled.features)
+        return (
+            f"samples {self.rows} x {self.size}".encode(),
+            features.indptr.astype("<i8"),
+            features.indices.astype("<i8"),
+            features.data.astype("<f8"),
+            self._pooled.labels.astype("<f8"),
+        )
