@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from math import inf, isfinite
 from typing import TYPE_CHECKING
@@ -19,7 +20,6 @@ from psim.nodes.account import Account
 from psim.nodes.emulation import Emulation
 from psim.nodes.master import Limits, Master
 from psim.nodes.setup import Setup, agree
-from psim.problems.base import Problem
 from psim.threads import single_threaded
 from psim.vectors import torch
 
@@ -41,26 +41,40 @@ class Experiment:
     f_star: float | None
 
 
-def prepare(config: Config) -> Experiment:
+class Opener:
+    """Opens problems, and keeps the last one: the runs of a sweep mostly share theirs."""
+
+    def __init__(self) -> None:
+        self._key = ""
+        self._problem: OpenedProblem | None = None
+
+    def open(self, config: Config) -> OpenedProblem:
+        """The config's problem with its data. Raises DataError."""
+        key = json.dumps([config.problem.document(), config.workers, config.seed])
+        if self._problem is None or key != self._key:
+            self._problem, self._key = (
+                open_problem(config.problem, config.workers, config.seed),
+                key,
+            )
+        return self._problem
+
+
+def prepare(config: Config, opener: Opener | None = None) -> Experiment:
     """Open the data, compute the constants and x^0, and check that all fits together.
 
     Raises ConfigError or DataError. Single-threaded, so that every way to launch a run computes
     the same bits.
     """
     with single_threaded():
-        problem = open_config(config)
+        problem = (opener or Opener()).open(config)
+        # What is relative to the data is a number from here on: other machines need not agree on L.
+        config = config.model_copy(update={"problem": problem.problem})
         constants = _constants(config, problem)
         step_size = constants["step_size"]
         assert isinstance(step_size, float)
         setup = agree(config, problem.size, step_size)
         x0 = torch.from_numpy(_start(config, problem))
         return Experiment(config, problem, setup, constants, x0, problem.f_star())
-
-
-def open_config(config: Config) -> OpenedProblem:
-    """The config's problem with its data."""
-    assert isinstance(config.problem, Problem)
-    return open_problem(config.problem, config.workers, config.seed)
 
 
 def master(

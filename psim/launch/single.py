@@ -8,7 +8,7 @@ from pathlib import Path
 
 from psim.config import Config
 from psim.errors import ConfigError, PsimError
-from psim.experiment import Experiment, prepare
+from psim.experiment import Experiment, Opener, prepare
 from psim.launch.journal import Journal, Screen
 from psim.launch.local import LocalWorkers, shares
 from psim.launch.signals import terminable
@@ -22,7 +22,11 @@ Carrier = Callable[[Experiment, Journal], Outcome]
 
 
 def run(
-    config: Config, folder: Path, overwrite: bool = False, screen: Screen | None = None
+    config: Config,
+    folder: Path,
+    overwrite: bool = False,
+    screen: Screen | None = None,
+    opener: Opener | None = None,
 ) -> Outcome:
     """Run on this machine: with worker processes, or all in this one (``transport: inproc``).
 
@@ -31,9 +35,9 @@ def run(
     """
     if config.transport == "tcp" and config.processes is None:
         config = config.model_copy(update={"processes": _processes(config.workers)})
-    return _kept(
-        config, folder, overwrite, screen, _inproc if config.transport == "inproc" else _tcp
-    )
+    check_free(folder, overwrite)
+    carry = _inproc if config.transport == "inproc" else _tcp
+    return _kept(config, folder, screen, carry, opener)
 
 
 def serve(
@@ -61,17 +65,17 @@ def serve(
         finally:
             hub.close_after_goodbye()
 
-    return _kept(config, folder, overwrite, screen, carry)
+    check_free(folder, overwrite)
+    return _kept(config, folder, screen, carry, None)
 
 
 def _kept(
-    config: Config, folder: Path, overwrite: bool, screen: Screen | None, carry: Carrier
+    config: Config, folder: Path, screen: Screen | None, carry: Carrier, opener: Opener | None
 ) -> Outcome:
     """Carry the run, and keep what came of it, however it ends."""
-    check_free(folder, overwrite)
     with terminable():
-        experiment = prepare(config)
-        journal = Journal(folder, config, screen)
+        experiment = prepare(config, opener)
+        journal = Journal(folder, experiment.config, screen)
         try:
             outcome = carry(experiment, journal)
         except BaseException as error:

@@ -1,4 +1,4 @@
-"""What the warm parent imports once, so that its forks have it: torch and a worker's modules.
+"""What the warm parent imports once for all its forks: torch, scipy and a worker's modules.
 
 It must not make a ZeroMQ context, initialise CUDA, or run a threaded torch operation: a fork after
 any of these may hang.
@@ -6,8 +6,11 @@ any of these may hang.
 
 from __future__ import annotations
 
+import scipy.linalg
+import scipy.sparse
+import sklearn.datasets
 import torch
 
 import psim.runtime.work
 
-__all__ = ["psim", "torch"]
+__all__ = ["psim", "scipy", "sklearn", "torch"]

@@ -17,7 +17,7 @@ from psim import documents
 from psim.errors import ConfigError
 
 OWN_FILES = ("config.yaml", "rounds.jsonl", "summary.json", "x.npy", "log.txt")
-SWEEP_FILES = ("index.jsonl", "config.yaml")
+SWEEP_FILES = ("index.jsonl", "figure.png", "figure.pdf")
 
 
 def free_folder(name: str, parent: Path = Path("runs")) -> Path:

@@ -38,7 +38,7 @@ class Hub:
         except zmq.ZMQError as error:
             self.close()
             raise ConfigError(_why(address, error)) from None
-        self.address = str(self._socket.last_endpoint.decode())
+        self.address = self._socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
     def receive(self, timeout: float) -> tuple[bytes, list[Buffer]] | None:
         """The next message and whose it is; None when nothing comes for ``timeout`` seconds."""

@@ -17,7 +17,7 @@ from psim.errors import (
     PsimError,
     WireError,
 )
-from psim.experiment import open_config
+from psim.experiment import Opener
 from psim.nodes.lobby import complaint, failure, refusal, span
 from psim.nodes.setup import agree
 from psim.nodes.worker import WorkerHost
@@ -114,7 +114,7 @@ def _join(line: Line, count: int, join: float) -> Terms:
 
 def _load(terms: Terms) -> WorkerHost:
     """Open this machine's own copy of the data, and check that it is the master's."""
-    problem = open_config(terms.config)
+    problem = Opener().open(terms.config)
     if problem.fingerprint != terms.fingerprint or problem.size != terms.size:
         raise DataError(
             f"this machine's copy of the data differs from the master's: its fingerprint is "

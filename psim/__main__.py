@@ -1,0 +1,5 @@
+"""``python -m psim``."""
+
+from psim.cli import main
+
+main()

@@ -1,0 +1,238 @@
+"""The command line: parse, call, print. What a command does is imported when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from psim.errors import ConfigError, PsimError
+
+if TYPE_CHECKING:
+    from psim.plan import Plan
+
+CONFIG = click.argument("config", type=click.Path(path_type=Path))
+SET = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: compressor.k=4."
+)
+OUT = click.option(
+    "--out", type=click.Path(path_type=Path), help="The folder to write; default runs/NAME-N."
+)
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace an earlier run in --out.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="psim")
+def psim() -> None:
+    """Emulate communication-compressed distributed training: real messages over real sockets,
+    every byte counted, on a network of your choice.
+    """
+
+
+@psim.command()
+@CONFIG
+@SET
+@OUT
+@OVERWRITE
+@click.option("--jobs", type=click.IntRange(1), default=1, help="Runs of a sweep at once.")
+def run(
+    config: Path, overrides: tuple[str, ...], out: Path | None, overwrite: bool, jobs: int
+) -> None:
+    """Run an experiment, or all runs of a sweep, on this machine."""
+    plan = _plan(config, overrides)
+    from psim.launch.many import run_plan
+    from psim.report.progress import Bars
+
+    bars = Bars([run.label for run in plan.runs], [run.config.rounds for run in plan.runs])
+    with bars:
+        folder = run_plan(plan, out, overwrite, jobs, bars.of)
+    _present(folder, plan)
+
+
+@psim.command()
+@CONFIG
+@click.option("--bind", required=True, metavar="ADDRESS", help="Like tcp://0.0.0.0:5555.")
+@SET
+@OUT
+@OVERWRITE
+def master(
+    config: Path, bind: str, overrides: tuple[str, ...], out: Path | None, overwrite: bool
+) -> None:
+    """Run one experiment's master, for workers that connect by themselves."""
+    plan = _plan(config, overrides)
+    if not plan.single:
+        raise ConfigError(
+            f"{config}: asks for {len(plan.runs)} runs and a master serves one: use psim run, or "
+            "leave out sweep, variants and seeds"
+        )
+    from psim.launch.folders import destination
+    from psim.launch.single import serve
+    from psim.report.progress import Bars
+
+    run = plan.runs[0]
+    folder = destination(plan, out, overwrite)
+
+    def tell(address: str) -> None:
+        click.echo(f"waiting for {run.config.workers} workers at {address}", err=True)
+
+    with Bars([run.label], [run.config.rounds]) as bars:
+        serve(run.config, folder, bind, overwrite, bars.of(0), tell)
+    _present(folder, plan)
+
+
+@psim.command()
+@click.option("--connect", required=True, metavar="ADDRESS", help="Like tcp://HOST:5555.")
+@click.option("--count", type=click.IntRange(1), default=1, help="Ranks that this process hosts.")
+@click.option("--device", default="cpu", help="Where gradients are computed; only cpu so far.")
+@click.option("--join", default="60 s", help="How long to wait for the master.")
+def worker(connect: str, count: int, device: str, join: str) -> None:
+    """Take part in a master's run; ends with 0 when the run does."""
+    from psim.units import duration
+
+    if device != "cpu":
+        raise ConfigError(f"--device {device}: this version computes on the CPU: use --device cpu")
+    patience = duration(join)
+    from psim.launch.signals import terminable
+    from psim.runtime.work import work
+
+    with terminable():
+        status = work(connect, count, patience, lambda line: click.echo(line, err=True))
+    click.echo(f"the run is over: {status}", err=True)
+
+
+@psim.command()
+@CONFIG
+@SET
+def theory(config: Path, overrides: tuple[str, ...]) -> None:
+    """Print a config's constants, step sizes and guarantees (EF21, Theorems 2 and 3)."""
+    plan = _plan(config, overrides)
+    from psim.report.guarantees import report
+
+    for run in plan.runs:
+        if not plan.single:
+            click.echo(f"== {run.label}")
+        click.echo(report(run.config))
+
+
+@psim.command(name="list")
+@click.argument("what", type=click.Choice(["methods", "compressors", "problems", "datasets"]))
+def list_(what: str) -> None:
+    """List what a config may name."""
+    from psim.report.listing import listing
+
+    click.echo(listing(what))
+
+
+@psim.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--csv", is_flag=True, help="All digits, as CSV.")
+def show(folders: tuple[Path, ...], csv: bool) -> None:
+    """Print a table of runs."""
+    from psim.report import table
+    from psim.report.load import load_all
+
+    results = load_all(folders)
+    if csv:
+        click.echo(table.frame(results).write_csv(), nl=False)
+    else:
+        _print_table(results)
+
+
+@psim.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--x", multiple=True, metavar="FIELD", help="One panel each; default bits and time.")
+@click.option("--y", default="grad_norm_sq", metavar="FIELD", help="Default: grad_norm_sq.")
+@click.option("--out", "outs", multiple=True, type=click.Path(path_type=Path), help=".png or .pdf")
+def plot(folders: tuple[Path, ...], x: tuple[str, ...], y: str, outs: tuple[Path, ...]) -> None:
+    """Draw any field of the records against any other."""
+    from psim.report.load import load_all
+    from psim.report.plot import save
+
+    paths = outs or tuple(folders[0] / f"figure{suffix}" for suffix in (".png", ".pdf"))
+    for path in save(load_all(folders), paths, x, y):
+        click.echo(path)
+
+
+@psim.group()
+def data() -> None:
+    """Data sets."""
+
+
+@data.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option("--to", type=click.Path(path_type=Path), help="A folder; default psim's cache.")
+def get(names: tuple[str, ...], to: Path | None) -> None:
+    """Fetch data sets by name, with their checksums checked."""
+    from psim.data.fetch import fetch
+
+    for name in names:
+        click.echo(fetch(name, to))
+
+
+def _plan(path: Path, overrides: tuple[str, ...]) -> Plan:
+    """The runs that a config and its overrides ask for; imports no torch."""
+    from psim.config import load
+    from psim.plan import assignment, expand, override
+
+    document = load(path)
+    for key, value in map(assignment, overrides):
+        override(document, key, value)
+    try:
+        return expand(document, path.parent)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _present(folder: Path, plan: Plan) -> None:
+    """The table, the figure, and where things are."""
+    from psim.report.load import load_all
+    from psim.report.plot import save
+
+    results = load_all([folder])
+    _print_table(results)
+    if plan.single:
+        click.echo(f"Rows, summary and resolved config are in {folder}. Try: psim plot {folder}")
+        return
+    figure = save(results, [folder / "figure.png", folder / "figure.pdf"])[0]
+    click.echo(
+        f"The figure is {figure} (and .pdf), and each run has its folder beside it. "
+        f"Try: psim plot {folder} --x wall, or the same config with --set compressor.k=4"
+    )
+
+
+def _print_table(results: object) -> None:
+    from rich.console import Console
+
+    from psim.report import table
+
+    if sys.stdout.isatty():
+        Console().print(table.render(results))  # type: ignore[arg-type]
+    else:
+        click.echo(table.text(results))  # type: ignore[arg-type]
+
+
+def main() -> NoReturn:
+    """Run a command; an error is one line on stderr and the exit code of its kind."""
+    try:
+        psim(standalone_mode=False)
+        code = 0
+    except PsimError as error:
+        code = _fail(str(error), error.exit_code)
+    except click.ClickException as error:
+        code = _fail(error.format_message(), 2)
+    except click.exceptions.Exit as ended:
+        code = ended.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        code = _fail("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"psim: {' '.join(message.split())}", err=True)
+    return code

@@ -1,0 +1,63 @@
+"""A plan's runs, one after another or several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from psim.errors import PsimError
+from psim.experiment import Opener, prepare
+from psim.launch import jobs, single
+from psim.launch.folders import SweepFolder, destination
+from psim.launch.journal import Screen
+from psim.nodes.setup import agree
+from psim.plan import Plan
+
+ScreenOf = Callable[[int], Screen | None]
+"""The screen of the run of that number."""
+
+
+def run_plan(
+    plan: Plan,
+    out: Path | None = None,
+    overwrite: bool = False,
+    at_once: int = 1,
+    screen_of: ScreenOf = lambda _: None,
+) -> Path:
+    """Carry out all runs; the folder they are in.
+
+    What is wrong with any of them is found before the first begins. A run that diverges is a result
+    and the others go on; one that fails is in the index, the others go on, and the first failure is
+    raised at the end.
+    """
+    folder = destination(plan, out, overwrite)
+    opener = Opener()
+    if plan.single:
+        single.run(plan.runs[0].config, folder, overwrite, screen_of(0), opener)
+        return folder
+    for run in plan.runs:
+        agree(run.config, opener.open(run.config).size, 1.0)
+    prepare(plan.runs[0].config, opener)
+    sweep = SweepFolder(folder, plan)
+    carry = _in_turn if at_once == 1 else jobs.carry
+    failures = carry(plan, sweep, screen_of, at_once, opener)
+    if failures:
+        raise failures[0]
+    return folder
+
+
+def _in_turn(
+    plan: Plan, sweep: SweepFolder, screen_of: ScreenOf, _at_once: int, opener: Opener
+) -> list[PsimError]:
+    failures = []
+    for number, run in enumerate(plan.runs):
+        status = "interrupted"
+        try:
+            outcome = single.run(run.config, sweep.of(number), False, screen_of(number), opener)
+            status = outcome.finish.status
+        except PsimError as error:
+            status = "failed"
+            failures.append(error)
+        finally:
+            sweep.ended(number, run, status)
+    return failures

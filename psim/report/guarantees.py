@@ -1,0 +1,132 @@
+"""What the EF21 paper's theorems say about a config: constants, step sizes, guarantees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from psim import theory
+from psim.config import Config
+from psim.experiment import Experiment, prepare
+from psim.nodes.compression import Compression
+from psim.threads import single_threaded
+from psim.vectors import squared_norm
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """f(x^0), f^inf and where it comes from, and G^0 (equation 13)."""
+
+    loss: float
+    lower_bound: float | None
+    source: str
+    distortion: float | None
+
+    @property
+    def gap(self) -> float | None:
+        """f(x^0) - f^inf."""
+        return None if self.lower_bound is None else self.loss - self.lower_bound
+
+
+def report(config: Config) -> str:
+    """The page that `psim theory` prints. Raises ConfigError or DataError as a run would."""
+    experiment = prepare(config)
+    with single_threaded():
+        lines = [*_constants(experiment)]
+        alpha = experiment.constants["alpha"]
+        if isinstance(alpha, float):
+            lines += _theorems(experiment, alpha)
+        else:
+            lines.append("the theorems need a contractive compressor, and this one is not")
+    return "\n".join(lines)
+
+
+def _constants(experiment: Experiment) -> Iterator[str]:
+    config, known = experiment.config, experiment.constants
+    rows = experiment.problem.rows
+    counted = "" if rows is None else f"N = {rows}, "
+    sizes = f"{counted}d = {experiment.setup.size}, n = {config.workers}"
+    yield f"problem       {config.problem.name}: {sizes}"
+    yield f"L             {known['L_pooled']:.10g} pooled, {known['L_exact']:.10g} exact"
+    yield f"L̃             {known['L_tilde']:.10g}"
+    locals_ = known["L_i"]
+    assert isinstance(locals_, list)
+    for first in range(0, len(locals_), 5):
+        name = "L_i" if first == 0 else ""
+        values = " ".join(f"{value:<14.10g}" for value in locals_[first : first + 5])
+        yield f"{name:<13} {values.rstrip()}"
+    guarantee = experiment.setup.compressor.guarantee(experiment.setup.size)
+    kind = "promises nothing" if guarantee is None else guarantee.kind
+    yield f"compressor    {config.compressor.name}: {kind}"
+    if known["alpha"] is not None:
+        yield f"α             {known['alpha']:.10g}"
+        yield f"θ             {known['theta']:.10g}"
+        yield f"β             {known['beta']:.10g}"
+    multiple = f"{config.step_size.rule}, {config.step_size.multiple:g} times"
+    yield f"γ             {known['step_size']:.10g} ({multiple}), the config's"
+
+
+def _theorems(experiment: Experiment, alpha: float) -> Iterator[str]:
+    """The step sizes for the L that the theorems mean: f's own, exact for equal weights."""
+    smooth = experiment.problem.smoothness()
+    l_tilde = theory.quadratic_mean(smooth.local)
+    start, rounds = _start(experiment), experiment.config.rounds
+    for name, L in (("pooled", smooth.pooled), ("exact", smooth.exact)):
+        step = theory.theorem2_step_size(alpha, L, l_tilde)
+        yield f"Theorem 2     γ <= {step:.10g} ({name} L)"
+    step = theory.theorem2_step_size(alpha, smooth.exact, l_tilde)
+    yield from _theorem2(alpha, step, rounds, start)
+    mu = experiment.config.step_size.mu or experiment.problem.pl_constant()
+    if mu is None:
+        yield "Theorem 3     needs the PL constant: give step_size.mu"
+        return
+    step = theory.theorem3_step_size(alpha, smooth.exact, l_tilde, mu)
+    yield f"Theorem 3     γ <= {step:.10g} (exact L, μ = {mu:.10g})"
+    yield from _theorem3(alpha, step, mu, rounds, start)
+
+
+def _theorem2(alpha: float, step: float, rounds: int, start: Start) -> Iterator[str]:
+    if start.gap is None or start.distortion is None:
+        yield f"              {_lacking(start)}"
+        return
+    bound = theory.theorem2_bound(alpha, step, rounds, start.gap, start.distortion)
+    yield f"              at that γ, after T = {rounds} rounds: mean ‖∇f(x^t)‖² <= {bound:.6g}"
+    infimum = f"f^inf = {start.lower_bound:.10g} ({start.source})"
+    yield f"              with f(x^0) = {start.loss:.10g}, {infimum}, G^0 = {start.distortion:.6g}"
+
+
+def _theorem3(alpha: float, step: float, mu: float, rounds: int, start: Start) -> Iterator[str]:
+    if start.gap is None or start.distortion is None:
+        yield f"              {_lacking(start)}"
+        return
+    first = theory.lyapunov(alpha, step, start.gap, start.distortion)
+    last = theory.theorem3_bound(step, mu, rounds, first)
+    rate = f"(1 - {step * mu:.6g})^T"
+    yield f"              at that γ: Ψ^T <= {rate} Ψ^0 = {last:.6g}, Ψ^0 = {first:.6g}"
+
+
+def _lacking(start: Start) -> str:
+    if start.gap is None:
+        return "what it guarantees needs f^inf: give problem.f_star, or f_star: compute"
+    return "what it guarantees is about methods with a g_i, like ef21"
+
+
+def _start(experiment: Experiment) -> Start:
+    """f and G^0 at x^0, with g_i^0 made as the config's method makes it."""
+    setup, problem = experiment.setup, experiment.problem
+    losses, distortions = [], []
+    for rank in range(setup.workers):
+        share, state = problem.share(rank), setup.method.worker(experiment.x0)
+        step = setup.step(0, rank)
+        gradient = share.gradient(experiment.x0)
+        compression = Compression(setup.compressor, setup.dtype(setup.values)).at(step)
+        state.message((gradient,), step, compression)
+        estimate = state.estimate_of_gradient()
+        losses.append(share.loss(experiment.x0))
+        distortions.append(None if estimate is None else squared_norm(estimate - gradient))
+    known = [value for value in distortions if value is not None]
+    lower, source = experiment.f_star, "problem.f_star"
+    if lower is None:
+        lower, source = problem.lower_bound(), "no loss is negative"
+    mean = sum(known) / len(known) if len(known) == setup.workers else None
+    return Start(sum(losses) / setup.workers, lower, source, mean)

@@ -1,0 +1,38 @@
+"""What a config may name: methods, compressors, problems and data sets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psim.registry import Piece, known
+
+if TYPE_CHECKING:
+    from psim.registry import Family
+
+
+def listing(what: str) -> str:
+    """One entry a name: what it is, where it comes from, and its parameters with their defaults."""
+    if what == "datasets":
+        return _datasets()
+    family: Family = what  # type: ignore[assignment]
+    return "\n".join(_entry(name, piece) for name, piece in known(family).items())
+
+
+def _entry(name: str, piece: type[Piece]) -> str:
+    source = f" ({piece.paper})" if piece.paper else ""
+    parameters = ", ".join(
+        key if field.is_required() else f"{key}: {field.default}"
+        for key, field in piece.model_fields.items()
+        if field.is_required() or field.default is not None
+    )
+    return f"{name:<14} {piece.summary()}{source}\n{'':<14} {{{parameters}}}"
+
+
+def _datasets() -> str:
+    from psim.data.known import KNOWN
+
+    return "\n".join(
+        f"{name:<14} N = {dataset.rows:<7} d = {dataset.dimension:<5} "
+        + ("ships with scikit-learn" if dataset.shipped else "psim data get, or PSIM_DATA")
+        for name, dataset in KNOWN.items()
+    )
