@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from psim.net.links import link_bytes
-from psim.wire.ledger import Ledger
+from psim.wire.ledger import Charge, Ledger
 from psim.wire.messages import Packet
 from psim.wire.size import Size
 
@@ -42,23 +42,31 @@ class Account:
 
     def broadcast(self, size: Size, category: Literal["setup", "broadcast"]) -> None:
         """x^t, to every worker."""
-        self.ledger.add("down", category, size, link_bytes(size.framed, self.mtu))
+        link = int(link_bytes(size.framed, self.mtu))
+        self.ledger.charge_all("down", category, Charge(1, 0, size.payload, size.framed, link))
 
-    def message(self, packet: Packet, size: Size, report: Size) -> None:
+    def message(self, packet: Packet, size: Size, report: Size | None) -> None:
         """A worker's message, and the report that travelled with it."""
         category: Literal["start", "message"] = (
             "start" if self.starts and packet.round == 0 else "message"
         )
-        link = link_bytes(size.framed, self.mtu)
-        self.ledger.add("up", category, size, link, packet.bits, packet.rank)
-        if report.framed:
-            self.ledger.add("up", "diagnostic", report, 0, 0, packet.rank)
-        self._round_bits += packet.bits
-        self._round_nnz += packet.nnz
+        nnz, bits = packet.nnz, packet.bits
+        link = int(link_bytes(size.framed, self.mtu))
+        cost = Charge(1, bits, size.payload, size.framed, link)
+        self.ledger.charge("up", category, packet.rank, cost)
+        if report is not None:
+            beside = Charge(1, 0, report.payload, report.framed, 0)
+            self.ledger.charge("up", "diagnostic", packet.rank, beside)
+        self._round_bits += bits
+        self._round_nnz += nnz
 
     def diagnostic(self, size: Size, rank: int | None = None) -> None:
         """A question to all workers, or a worker's answer; diagnostics are on no emulated link."""
-        self.ledger.add("up" if rank is not None else "down", "diagnostic", size, 0, 0, rank)
+        cost = Charge(1, 0, size.payload, size.framed, 0)
+        if rank is None:
+            self.ledger.charge_all("down", "diagnostic", cost)
+        else:
+            self.ledger.charge("up", "diagnostic", rank, cost)
 
     def close(self, round: int) -> None:
         """All messages of the round are here."""
@@ -71,15 +79,10 @@ class Account:
 
     def counted(self) -> Counted:
         """The counts so far."""
-        total = self.ledger.total
-        return Counted(
-            bits=_number(self._bits, self.workers),
-            nnz=self._nnz,
-            up_payload=total("up", "payload", "message", "start"),
-            up_framed=total("up", "framed", "message", "start"),
-            down_payload=total("down", "payload", "broadcast"),
-            down_framed=total("down", "framed", "broadcast"),
-        )
+        up = self.ledger.total("up", "message", "start")
+        down = self.ledger.total("down", "broadcast")
+        bits = _number(self._bits, self.workers)
+        return Counted(bits, self._nnz, up.payload, up.framed, down.payload, down.framed)
 
 
 def _number(total: int, workers: int) -> float:

@@ -165,7 +165,7 @@ class Master:
     def _message(self, packet: Packet, size: Size, frames: Sequence[Buffer]) -> list[Instruction]:
         self._messages[packet.rank] = unpack(packet, self.setup.method.uplink)
         self.awaited.remove(packet.rank)
-        report = measure([] if packet.compute is None else [len(frames[-1])])
+        report = None if packet.compute is None else measure(frames[-1:])
         self.account.message(packet, size, report)
         if self.emulation is not None:
             self.emulation.message(packet.rank, size.framed, packet.compute)

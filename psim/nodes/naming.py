@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from psim.errors import WireError
 from psim.methods.base import Message, Schema
+from psim.vectors import Shared
 from psim.wire.messages import Kind, Packet
 
 
@@ -28,5 +29,7 @@ def unpack(packet: Packet, schema: Schema) -> Message:
             f"{len(packet.payloads)} payloads and {len(packet.scalars)} scalars where the method "
             f"sends {len(schema.payloads)} and {len(schema.scalars)}"
         )
+    if any(isinstance(payload, Shared) and payload.indices is None for payload in packet.payloads):
+        raise WireError("values without indices, and no rule in this run from which to derive them")
     payloads = dict(zip(schema.payloads, packet.payloads, strict=True))
     return Message(payloads, dict(zip(schema.scalars, packet.scalars, strict=True)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from psim.errors import WireError
 from psim.nodes.account import Counted
-from psim.vectors import squared_norm, torch
+from psim.vectors import Dense, squared_norm, torch
 from psim.wire.messages import Packet
 
 Row = dict[str, float | int | None]
@@ -35,10 +35,11 @@ class Answer:
     @classmethod
     def of(cls, packet: Packet) -> Answer:
         """From the packet. Raises WireError where it has another form."""
-        if len(packet.payloads) != 1 or len(packet.scalars) != 3:
-            raise WireError("a diagnostic is a gradient and three numbers")
+        gradient = packet.payloads[0] if len(packet.payloads) == 1 else None
+        if not isinstance(gradient, Dense) or len(packet.scalars) != 3:
+            raise WireError("a diagnostic is a gradient, densely, and three numbers")
         loss, distortion, error = (float(scalar) for scalar in packet.scalars)
-        return cls(loss, distortion, error, packet.payloads[0].values)
+        return cls(loss, distortion, error, gradient.values)
 
 
 def row(

@@ -14,8 +14,10 @@ GOODBYE_LINGER = 1_000
 """Milliseconds that a closing socket takes to hand over its last words."""
 
 
-def outgoing(frames: Sequence[Buffer]) -> list[Buffer | zmq.Frame]:
+def outgoing(frames: Sequence[Buffer]) -> Sequence[Buffer | zmq.Frame]:
     """The frames with large ones made shareable: any number of sends take no copy of them."""
+    if all(len(frame) < UNCOPIED for frame in frames):
+        return frames
     return [
         zmq.Frame(frame, track=False, copy=False) if len(frame) >= UNCOPIED else frame
         for frame in frames

@@ -32,6 +32,7 @@ class Hub:
         self._monitor = Monitor(self._socket, zmq.EVENT_DISCONNECTED)
         self._uncopied = largest > LARGEST_CONTROL
         self._peers: dict[int, bytes] = {}
+        self._timeout = -1.0
         self.connections: dict[bytes, Connection] = {}
         try:
             self._socket.bind(address)
@@ -42,7 +43,8 @@ class Hub:
 
     def receive(self, timeout: float) -> tuple[bytes, list[Buffer]] | None:
         """The next message and whose it is; None when nothing comes for ``timeout`` seconds."""
-        self._socket.rcvtimeo = max(1, round(1000 * timeout))
+        if timeout != self._timeout:
+            self._socket.rcvtimeo, self._timeout = max(1, round(1000 * timeout)), timeout
         try:
             first = self._socket.recv(copy=False)
         except zmq.Again:
@@ -67,7 +69,7 @@ class Hub:
         frames = outgoing(message.all())
         for peer in peers:
             try:
-                self._socket.send_multipart([peer, *frames], zmq.NOBLOCK, copy=False)
+                self._socket.send_multipart([peer, *frames], zmq.NOBLOCK)
             except zmq.ZMQError as error:
                 raise PeerError(f"a message to a peer could not be sent: {error}") from None
             self.connections[peer].count_sent(lengths)

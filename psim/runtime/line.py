@@ -69,7 +69,7 @@ class Line:
     def send(self, message: Encoded) -> None:
         """Hand a message over."""
         frames = message.all()
-        self._socket.send_multipart(outgoing(frames), copy=False)
+        self._socket.send_multipart(outgoing(frames))
         self.connection.count_sent(map(len, frames))
 
     def close(self, linger: int = 0) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import msgpack
 import numpy as np
@@ -63,9 +63,10 @@ def decode_control(frames: Sequence[Buffer]) -> Control:
     if len(frames) != 1 or len(frames[0]) > LARGEST_CONTROL:
         raise WireError("a control message is one frame of bounded size")
     fields = _unpack(frames[0])
-    if len(fields) != 3 or not isinstance(fields[2], dict):
+    content = fields[2] if len(fields) == 3 else None
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise WireError("a control message is [version, kind, fields]")
-    return Control(kind_of(frames), fields[2])
+    return Control(kind_of(frames), content)
 
 
 def decode(frames: Sequence[Buffer], expected: Expected) -> tuple[Packet, Size]:
@@ -87,7 +88,7 @@ def decode(frames: Sequence[Buffer], expected: Expected) -> tuple[Packet, Size]:
     payloads = tuple(_payload(shape, body) for shape in shapes)
     compute = None if report is None else _seconds(report)
     taken = frames if report is None else frames[:-1]
-    size = measure([len(frame) for frame in taken])
+    size = measure(taken)
     return Packet(kind, round, rank, payloads, scalars, compute), size
 
 
@@ -157,7 +158,7 @@ def _split(
         raise WireError(f"{len(frames)} frames: the header announces {own}")
     report = frames[own] if len(frames) > own else None
     if inline:
-        ends = np.cumsum([used, *lengths]).tolist()
+        ends = accumulate(lengths, initial=used)
         return [first[a:b] for a, b in pairwise(ends)], report
     bodies = [memoryview(frame) for frame in frames[1:own]]
     if [len(body) for body in bodies] != lengths:

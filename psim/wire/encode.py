@@ -35,10 +35,6 @@ class Encoded:
         """The frames as they are handed to the transport."""
         return self.frames if self.report is None else [*self.frames, self.report]
 
-    @property
-    def report_size(self) -> Size:
-        return Size(0, 0) if self.report is None else measure([len(self.report)])
-
 
 def encode(packet: Packet) -> Encoded:
     """The packet's frames. Payloads are on the host; their values have the type that travels."""
@@ -54,13 +50,13 @@ def encode(packet: Packet) -> Encoded:
         lengths = sum(len(buffer) for buffer in buffers)
         frames = [b"".join([head, *buffers])] if lengths <= INLINE else [head, *buffers]
     report = None if packet.compute is None else REPORT.pack(packet.compute)
-    return Encoded(frames, measure([len(frame) for frame in frames]), report)
+    return Encoded(frames, measure(frames), report)
 
 
 def encode_control(message: Control) -> Encoded:
     """A control message's single frame: [version, kind, fields]."""
     frame: bytes = msgpack.packb([PROTOCOL, message.kind, message.fields])
-    return Encoded([frame], measure([len(frame)]))
+    return Encoded([frame], measure([frame]))
 
 
 def _describe(payload: Payload) -> list[Scalar]:

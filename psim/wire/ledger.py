@@ -7,64 +7,87 @@ physical account, which the transport keeps and the audit holds against the kern
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
-
-import numpy as np
-
-from psim.wire.size import Size
+from typing import Literal, NamedTuple
 
 Direction = Literal["up", "down"]
 Category = Literal["message", "start", "broadcast", "setup", "diagnostic"]
-LEVELS = ("messages", "bits", "payload", "framed", "link")
+
+
+class Charge(NamedTuple):
+    """What one message costs, or what several cost together, by level."""
+
+    messages: int
+    bits: int
+    payload: int
+    framed: int
+    link: int
+
+    def plus(self, other: Charge) -> Charge:
+        """Both together."""
+        a, b = self, other
+        return Charge(a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4])
+
+    def times(self, count: int) -> Charge:
+        """As many times."""
+        return Charge(*(count * value for value in self))
+
+
+NOTHING = Charge(0, 0, 0, 0, 0)
+
+
+@dataclass(slots=True)
+class Book:
+    """The charges of one direction and category: those that all ranks had alike, and each rank's
+    own."""
+
+    alike: Charge = NOTHING
+    total: Charge = NOTHING
+    own: dict[int, Charge] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Ledger:
-    """Counts by direction, category, level and worker. ``books[direction, category]`` is an int64
-    array of shape (levels, n).
-    """
+    """Charges by direction and category, of n ``workers``."""
 
     workers: int
-    books: dict[tuple[Direction, Category], np.ndarray] = field(default_factory=dict)
+    books: dict[tuple[Direction, Category], Book] = field(default_factory=dict)
 
-    def add(
-        self,
-        direction: Direction,
-        category: Category,
-        size: Size,
-        link: int,
-        bits: int = 0,
-        rank: int | None = None,
-    ) -> None:
-        """Charge one message to a rank, or one to every rank alike."""
-        book = self.books.get((direction, category))
-        if book is None:
-            book = np.zeros((len(LEVELS), self.workers), dtype=np.int64)
-            self.books[direction, category] = book
-        counts = np.array([1, bits, size.payload, size.framed, link])
-        if rank is None:
-            book += counts[:, None]
-        else:
-            book[:, rank] += counts
+    def charge(self, direction: Direction, category: Category, rank: int, cost: Charge) -> None:
+        """One message of, or to, one rank."""
+        book = self._book(direction, category)
+        book.own[rank] = book.own.get(rank, NOTHING).plus(cost)
+        book.total = book.total.plus(cost)
 
-    def total(self, direction: Direction, level: str, *categories: Category) -> int:
-        """The sum over all workers and the categories named."""
-        row = LEVELS.index(level)
-        books = (self.books.get((direction, category)) for category in categories)
-        return sum(int(book[row].sum()) for book in books if book is not None)
+    def charge_all(self, direction: Direction, category: Category, cost: Charge) -> None:
+        """The same message to every rank."""
+        book = self._book(direction, category)
+        book.alike = book.alike.plus(cost)
+        book.total = book.total.plus(cost.times(self.workers))
+
+    def total(self, direction: Direction, *categories: Category) -> Charge:
+        """All workers' charges in the categories named."""
+        whole = NOTHING
+        for category in categories:
+            book = self.books.get((direction, category))
+            whole = whole if book is None else whole.plus(book.total)
+        return whole
 
     def summary(self) -> dict[str, dict[str, dict[str, int]]]:
         """All totals: direction, category, level."""
         whole: dict[str, dict[str, dict[str, int]]] = {"up": {}, "down": {}}
         for (direction, category), book in sorted(self.books.items()):
-            sums = book.sum(axis=1).tolist()
-            whole[direction][category] = dict(zip(LEVELS, sums, strict=True))
+            whole[direction][category] = book.total._asdict()
         return whole
 
     def per_worker(self) -> dict[str, dict[str, list[int]]]:
         """Framed bytes by direction, category and rank."""
-        row = LEVELS.index("framed")
         whole: dict[str, dict[str, list[int]]] = {"up": {}, "down": {}}
         for (direction, category), book in sorted(self.books.items()):
-            whole[direction][category] = book[row].tolist()
+            whole[direction][category] = [
+                book.own.get(rank, NOTHING).framed + book.alike.framed
+                for rank in range(self.workers)
+            ]
         return whole
+
+    def _book(self, direction: Direction, category: Category) -> Book:
+        return self.books.setdefault((direction, category), Book())

@@ -7,8 +7,10 @@ way and a READY command.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from psim.wire.layout import Buffer
 
 SHORT_FRAME = 255
 GREETING = 64
@@ -32,7 +34,11 @@ class Size:
     framed: int
 
 
-def measure(lengths: Iterable[int]) -> Size:
-    """The size of a message whose frames have these lengths."""
-    whole = list(lengths)
-    return Size(sum(whole), sum(framed(length) for length in whole))
+def measure(frames: Sequence[Buffer]) -> Size:
+    """The size of a message of these frames."""
+    payload = whole = 0
+    for frame in frames:
+        length = len(frame)
+        payload += length
+        whole += framed(length)
+    return Size(payload, whole)
