@@ -1,0 +1,145 @@
+"""How a figure of psim looks: its style, and the lines, axes and legend that are drawn in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter
+
+from psim.report import curves
+from psim.report.curves import Curve
+from psim.report.fields import field
+from psim.report.groups import Group
+
+# Okabe and Ito's palette without yellow, too light for a line: told apart with any kind of colour
+# vision. Markers and dashes tell runs apart in grey. The three lengths have no common divisor, so
+# that a style comes again after 105 runs only.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#333333")
+MARKERS = ("o", "s", "^", "D", "v")
+DASHES = ("-", "--", "-.")
+MARKS = 0.15
+"""Distance between markers, as a share of the panel's diagonal."""
+
+_SETTINGS: dict[str, object] = {
+    "font.size": 9.5,
+    "axes.axisbelow": True,
+    "axes.edgecolor": "#888888",
+    "axes.grid": True,
+    "axes.labelsize": 10.5,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.7,
+    "legend.fontsize": 10,
+    "legend.frameon": False,
+    "legend.handlelength": 2.8,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4.5,
+    "pdf.fonttype": 42,  # text stays text, as publishers ask for
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What is drawn against what, and on which scales."""
+
+    x: str
+    y: str
+    log_x: bool
+    log_y: bool
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """psim's own settings, whatever the user's matplotlibrc says."""
+    with matplotlib.style.context(["default", _SETTINGS]):
+        yield
+
+
+def draw(found: Sequence[Group], panels: Sequence[Panel]) -> Figure:
+    """A new figure: the panels side by side, y shared, the legend above."""
+    width = 4.5 * len(panels) if len(panels) > 1 else 6.0
+    figure = Figure(figsize=(width, 3.7), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for ax, panel in zip(axes, panels, strict=True):
+        _lines(ax, found, panel)
+        _axes(ax, panel)
+    axes[0].set_ylabel(field(panels[0].y, [panels[0].y]).label)
+    _legend(figure, found, width)
+    if any(len(group.runs) > 1 for group in found):
+        figure.supxlabel(_note(panels[0].log_y), fontsize=8.5, color="#666666")
+    return figure
+
+
+def _lines(ax: Axes, found: Sequence[Group], panel: Panel) -> None:
+    scales = {"log_x": panel.log_x, "log_y": panel.log_y}
+    lines = [curves.curve(group, panel.x, panel.y, **scales) for group in found]
+    gone = ["diverged" in group.status for group in found]
+    top = curves.ceiling(lines, gone)
+    for number, line in enumerate(lines):
+        if len(line.x):
+            bounded = line.until(top) if gone[number] else line
+            _line(ax, bounded, number, len(lines), found[number].label)
+            if gone[number]:
+                _cross(ax, bounded, number)
+
+
+def _line(ax: Axes, line: Curve, number: int, total: int, label: str) -> None:
+    """One line; its markers stand apart from those of the other lines."""
+    marks = (MARKS * (number + 0.5) / total, MARKS) if len(line.x) > 1 else None
+    ax.plot(line.x, line.y, label=label, markevery=marks, **_look(number))
+    if line.seeds > 1:
+        colour = _look(number)["color"]
+        ax.fill_between(line.x, line.low, line.high, color=colour, alpha=0.18, linewidth=0)
+
+
+def _cross(ax: Axes, line: Curve, number: int) -> None:
+    look = {**_look(number), "marker": "X", "markersize": 9.0, "linestyle": "none"}
+    ax.plot(line.x[-1:], line.y[-1:], label="_diverged", clip_on=False, zorder=3, **look)
+
+
+def _look(number: int) -> dict[str, str | float]:
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "marker": MARKERS[number % len(MARKERS)],
+        "linestyle": DASHES[number % len(DASHES)],
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.5,
+    }
+
+
+def _axes(ax: Axes, panel: Panel) -> None:
+    ax.set_xlabel(field(panel.x, [panel.x]).label)
+    for name, axis, log, scale in (
+        (panel.x, ax.xaxis, panel.log_x, ax.set_xscale),
+        (panel.y, ax.yaxis, panel.log_y, ax.set_yscale),
+    ):
+        if log:
+            scale("log")
+        elif field(name, [name]).prefixed:
+            axis.set_major_formatter(EngFormatter(sep="\N{THIN SPACE}"))
+    if not panel.log_x:
+        ax.margins(x=0.02)
+
+
+def _legend(figure: Figure, found: Sequence[Group], width: float) -> None:
+    """One for all panels, in as many columns as there is room for."""
+    labels = [g.label if g.status == "done" else f"{g.label} ({g.status})" for g in found]
+    handles = [Line2D([], [], label=text, **_look(n)) for n, text in enumerate(labels)]  # type: ignore[arg-type]
+    inches = 0.65 + 0.085 * max(len(text) for text in labels)
+    columns = max(1, min(len(labels), int(width / inches)))
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns)
+
+
+def _note(log_y: bool) -> str:
+    if log_y:
+        return "lines: geometric means over seeds; bands: ± 1 standard deviation of the logarithm"
+    return "lines: means over seeds; bands: ± 1 standard deviation"

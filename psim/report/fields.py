@@ -1,0 +1,54 @@
+"""The fields of ``rounds.jsonl``: their types, and what they are called beside an axis.
+
+A row may hold further numbers (a later metric, say); they are read as floats and are called by
+their own names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from psim.errors import ConfigError, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a row. ``label`` is an axis label with its unit, and may hold mathtext."""
+
+    label: str
+    kind: Literal["int", "float"] = "float"
+    log: bool = False
+    """Whether it is read on a logarithmic axis: what falls to zero geometrically."""
+    prefixed: bool = False
+    """Whether ticks on a linear axis take SI prefixes: counts of bits and bytes."""
+
+
+FIELDS: dict[str, Field] = {
+    "round": Field("round", "int"),
+    "time": Field("emulated time (s)"),
+    "wall": Field("wall time (s)"),
+    "loss": Field(r"loss $f(x^t)$"),
+    "grad_norm_sq": Field(r"$\Vert\nabla f(x^t)\Vert^2$", log=True),
+    "suboptimality": Field(r"$f(x^t) - f^\star$", log=True),
+    "distortion": Field(r"distortion $G^t$", log=True),
+    "error_norm_sq": Field(r"mean of $\Vert e_i^t\Vert^2$", log=True),
+    "nnz": Field("values per message"),
+    "up_bits": Field("uplink bits per worker", prefixed=True),
+    "up_payload": Field("uplink payload, all workers (bytes)", "int", prefixed=True),
+    "up_framed": Field("uplink with framing, all workers (bytes)", "int", prefixed=True),
+    "down_payload": Field("downlink payload, all workers (bytes)", "int", prefixed=True),
+    "down_framed": Field("downlink with framing, all workers (bytes)", "int", prefixed=True),
+    "lag": Field("lag (s)"),
+    "diagnostic_s": Field("time spent on diagnostics (s)"),
+}
+"""In the order of a row. ``up_bits`` and ``nnz`` are means over workers, hence floats."""
+
+
+def field(name: str, known: Iterable[str]) -> Field:
+    """What is known about the field ``name``; ConfigError where the rows have no such field."""
+    names = list(known)
+    if name not in names:
+        raise ConfigError(f"{name!r} is no field of these runs; {nearest(name, names)}")
+    return FIELDS.get(name, Field(name))

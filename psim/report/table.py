@@ -1,0 +1,131 @@
+"""The table of a comparison: what each run reached, and what it cost.
+
+Values are those of the last row (of the last one where the field was computed), whatever the
+status; seeds are given as mean ± sample standard deviation. Bytes are over all workers, with
+framing. `frame` has the numbers, `render` the table for a terminal, `text` the same as plain text.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+import polars as pl
+
+from psim.report.groups import Group, groups
+from psim.report.load import Results
+from psim.report.numbers import MISSING, count, quantity, scientific
+
+if TYPE_CHECKING:
+    from rich.box import Box
+    from rich.console import RenderableType
+    from rich.table import Table
+
+
+class Format(Protocol):
+    """How a mean and its deviation are written."""
+
+    def __call__(self, mean: float, std: float | None = None) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: a field of the rows, under its heading."""
+
+    field: str
+    heading: str
+    format: Format
+
+
+COLUMNS = (
+    Column("round", "rounds", count),
+    Column("grad_norm_sq", "‖∇f‖²", scientific),
+    Column("up_bits", "uplink bits\nper worker", partial(quantity, unit="bit")),
+    Column("up_framed", "bytes\nup", partial(quantity, unit="B")),
+    Column("down_framed", "bytes\ndown", partial(quantity, unit="B")),
+    Column("time", "emulated\ntime", partial(quantity, unit="s")),
+    Column("wall", "wall\ntime", partial(quantity, unit="s")),
+)
+
+
+def frame(results: Sequence[Results]) -> pl.DataFrame:
+    """The table as numbers: ``run``, ``status``, ``seeds``, and each field with its ``_std``.
+
+    Float64; null where the field was not computed, and for the ``_std`` of one seed.
+    """
+    found = groups(results)
+    data: dict[str, pl.Series] = {
+        "run": pl.Series([group.label for group in found], dtype=pl.String),
+        "status": pl.Series([group.status for group in found], dtype=pl.String),
+        "seeds": pl.Series([len(group.runs) for group in found], dtype=pl.Int64),
+    }
+    for column in COLUMNS:
+        spreads = [spread(group, column.field) for group in found]
+        data[column.field] = pl.Series([mean for mean, _ in spreads], dtype=pl.Float64)
+        data[f"{column.field}_std"] = pl.Series([std for _, std in spreads], dtype=pl.Float64)
+    return pl.DataFrame(data)
+
+
+def spread(group: Group, field: str) -> tuple[float | None, float | None]:
+    """Mean and sample standard deviation, over the group's runs, of the last value of a field."""
+    last = [run.rows[field].drop_nulls() for run in group.runs if field in run.rows.columns]
+    values = pl.Series([value[-1] for value in last if len(value)], dtype=pl.Float64)
+    mean, std = values.mean(), values.std(ddof=1)
+    return (
+        mean if isinstance(mean, float) else None,
+        std if isinstance(std, float) else None,
+    )
+
+
+def render(results: Sequence[Results]) -> RenderableType:
+    """The table for a terminal, to be printed by rich; it needs 80 columns where labels are short."""
+    from rich import box
+
+    return _table(results, box.SIMPLE_HEAD)
+
+
+def text(results: Sequence[Results]) -> str:
+    """The table as plain lines, as wide as they need to be: for files, pipes and logs."""
+    from rich.console import Console
+
+    lines = io.StringIO()
+    console = Console(file=lines, width=100_000, color_system=None, force_terminal=False)
+    console.print(_table(results, None))
+    return "".join(f"{line.rstrip()}\n" for line in lines.getvalue().splitlines())
+
+
+def _table(results: Sequence[Results], box: Box | None) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    found = groups(results)
+    columns = _columns(found)
+    padding = (0, 1 if box else 2, 0, 0)  # a box puts a space between columns
+    table = Table(box=box, padding=padding, pad_edge=False, header_style="bold")
+    table.add_column("run", overflow="fold", vertical="bottom")
+    for heading, _ in columns:
+        table.add_column(heading, justify="right", vertical="bottom")
+    for group in found:
+        table.add_row(Text(group.label), *(Text(cell(group)) for _, cell in columns))
+    return table
+
+
+def _columns(found: list[Group]) -> list[tuple[str, Callable[[Group], str]]]:
+    """Headings and how their cells are written. Seeds and status stand there where they say
+    something: where a run has several seeds, where one is not done.
+    """
+    columns = [(column.heading, partial(_cell, column)) for column in COLUMNS]
+    shown: list[tuple[str, Callable[[Group], str]]] = list(columns)
+    if any(len(group.runs) > 1 for group in found):
+        shown.insert(0, ("seeds", lambda group: str(len(group.runs))))
+    if any(group.status != "done" for group in found):
+        shown.append(("status", lambda group: group.status))
+    return shown
+
+
+def _cell(column: Column, group: Group) -> str:
+    mean, std = spread(group, column.field)
+    return MISSING if mean is None else column.format(mean, std)
