@@ -14,19 +14,23 @@ class Emulation:
     """The instant of the master's next event, in seconds since row 0's.
 
     ``compute`` is what a gradient costs, in seconds; None takes what each rank reports, and what
-    the master's own work took.
+    the master's own work took. ``real``: events are held until their instants.
     """
 
-    def __init__(self, timeline: Timeline, workers: int, compute: float | None) -> None:
-        self.timeline, self.compute = timeline, compute
+    def __init__(
+        self, timeline: Timeline, workers: int, compute: float | None, real: bool = False
+    ) -> None:
+        self.timeline, self.compute, self.real = timeline, compute, real
         self.instant = 0.0
         self._arrivals = np.zeros(workers)
         self._computed = np.full(workers, compute or 0.0)
         self._framed = np.zeros(workers, dtype=np.int64)
 
-    def broadcast(self, framed: int) -> None:
-        """x^t leaves the master at the instant."""
+    def broadcast(self, framed: int) -> list[float]:
+        """x^t leaves the master at the instant; when each rank has it."""
         self._arrivals = self.timeline.broadcast(self.instant, framed)
+        due: list[float] = self._arrivals.tolist()
+        return due
 
     def message(self, rank: int, framed: int, computed: float | None) -> None:
         """A rank's message: its bytes on TCP, and the seconds that the rank reports."""

@@ -9,7 +9,7 @@ advances, and round t + 1 begins with the *event* whose instant is row t + 1's `
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from psim.errors import WireError
@@ -33,9 +33,21 @@ Status = Literal["done", "diverged"]
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """Send these frames to every worker host."""
+    """Send these frames to every worker host.
+
+    ``due`` are the instants at which each rank would have them: on the real clock a rank is sent a
+    `Master.copy_for` it then, and not before. None for what costs no emulated time.
+    """
 
     message: Encoded
+    due: Sequence[float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """On the real clock: nothing happens before this instant; then `Master.proceed`."""
+
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +65,7 @@ class Finish:
     stopped_by: str | None = None
 
 
-Instruction = Broadcast | Record | Finish
+Instruction = Broadcast | Hold | Record | Finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +154,27 @@ class Master:
         """The event of round t, then the broadcast of x^t."""
         if self.setup.due(self.round):
             wall = self.clock() - self._began - self._paused
-            self._event = Event(self.instant, wall, self.account.counted())
-        message = encode(self._outgoing(update))
+            self._event = Event(self.instant, wall, self._lag(wall), self.account.counted())
+        self._sent = self._outgoing(update)
+        message = encode(self._sent)
         self.account.broadcast(message.size, "broadcast" if self.round else "setup")
-        if self.emulation is not None:
-            self.emulation.broadcast(message.size.framed)
         self._messages = {}
         self._await(Kind.MESSAGE)
-        return Broadcast(message)
+        if self.emulation is None:
+            return Broadcast(message)
+        return Broadcast(message, self.emulation.broadcast(message.size.framed))
+
+    def copy_for(self, rank: int) -> Encoded:
+        """The last broadcast, addressed to one rank alone. Its size is counted as the common one's:
+        only beyond rank 126 the address takes a byte or two more.
+        """
+        return encode(replace(self._sent, rank=rank + 1))
+
+    def _lag(self, wall: float) -> float | None:
+        """How late the real clock is at an event, in seconds."""
+        if self.emulation is None or not self.emulation.real:
+            return None
+        return wall - self.emulation.instant
 
     def _await(self, kind: Kind) -> None:
         self._awaiting, self.awaited = kind, set(range(self.setup.workers))
@@ -172,10 +197,15 @@ class Master:
         return [] if self.awaited else self._gathered()
 
     def _gathered(self) -> list[Instruction]:
-        """All messages at x^t are here."""
+        """All messages at x^t are here; on the network the last one arrives at the instant."""
         self.account.close(self.round)
-        if self.emulation is not None:
-            self.emulation.complete()
+        if self.emulation is None:
+            return self.proceed()
+        self.emulation.complete()
+        return [Hold(self.emulation.instant)] if self.emulation.real else self.proceed()
+
+    def proceed(self) -> list[Instruction]:
+        """All that the round waits for has come: ask for diagnostics, or go on."""
         if not self.setup.due(self.round):
             return [self._advance()]
         self._asked, self._answers = self.clock(), {}

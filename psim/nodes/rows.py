@@ -20,6 +20,7 @@ class Event:
 
     time: float | None
     wall: float
+    lag: float | None
     counted: Counted
 
 
@@ -70,7 +71,7 @@ def row(
         "up_framed": counted.up_framed,
         "down_payload": counted.down_payload,
         "down_framed": counted.down_framed,
-        "lag": None,
+        "lag": event.lag,
         "diagnostic_s": diagnostic_s,
     }
 

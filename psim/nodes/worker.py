@@ -53,6 +53,7 @@ class WorkerHost:
         self.ranks: list[Rank] = []
         self.shares = shares
         self.round = -1
+        self._addressed: set[int] = set()
 
     def receive(self, frames: Sequence[Buffer]) -> Iterator[tuple[int, Encoded]]:
         """Take a broadcast or a question; yields each rank's answer as soon as it is ready.
@@ -65,11 +66,22 @@ class WorkerHost:
             for rank in self.ranks:
                 yield rank.rank, encode(self._diagnostic(rank))
             return
-        self._check(packet.round == self.round + 1, packet)
-        self._move(packet)
-        self.round = packet.round
-        for rank in self.ranks:
+        if not self._addressed:
+            self._check(packet.round == self.round + 1, packet)
+            self._move(packet)
+            self.round = packet.round
+            self._addressed = {rank.rank for rank in self.ranks}
+        for rank in self._addressees(packet):
             yield rank.rank, encode(self._message(rank))
+
+    def _addressees(self, packet: Packet) -> list[Rank]:
+        """The ranks that a broadcast is for: all, or on the real clock one at a time, each at its
+        instant. The first copy has moved the iterate for all.
+        """
+        wanted = self._addressed if packet.rank == 0 else {packet.rank - 1}
+        self._check(packet.round == self.round and wanted <= self._addressed, packet)
+        self._addressed = self._addressed - wanted
+        return [rank for rank in self.ranks if rank.rank in wanted]
 
     def _check(self, fits: bool, packet: Packet) -> None:
         if not fits:

@@ -44,14 +44,12 @@ class Curve:
         if not len(above):
             return self
         end = int(above[0]) + 1
-        bounded = (np.minimum(part[:end], ceiling) for part in (self.y, self.low, self.high))
-        return Curve(self.x[:end], *bounded, self.seeds)
+        y, low, high = (np.minimum(part[:end], ceiling) for part in (self.y, self.low, self.high))
+        return Curve(self.x[:end], y, low, high, self.seeds)
 
 
 def curve(group: Group, x: str, y: str, *, log_x: bool, log_y: bool) -> Curve:
-    """The line of a group: rows where x or y is null are left out, and so is what a logarithmic
-    axis cannot show (0 and below).
-    """
+    """The line of a group, without what cannot be drawn: null, and 0 on a logarithmic axis."""
     tables = [points(run.rows, x, y, log_x=log_x, log_y=log_y) for run in group.runs]
     tables = [table for table in tables if len(table)]
     if len(tables) < 2:
@@ -124,9 +122,32 @@ def spans_decades(found: Sequence[Group], y: str) -> bool:
     return 0 < least < math.inf and most > DECADES * least
 
 
-def ceiling(curves: Sequence[Curve], diverged: Sequence[bool]) -> float:
+def ceiling(lines: Sequence[Curve], diverged: Sequence[bool]) -> float:
     """The y to which diverged runs are followed: beyond it they would flatten all others."""
-    others = [
-        c.high.max() for c, gone in zip(curves, diverged, strict=True) if not gone and len(c.y)
-    ]
-    return float(max(others)) * HEADROOM if others and max(others) > 0 else math.inf
+    sound = [line for line, gone in zip(lines, diverged, strict=True) if not gone and len(line.y)]
+    highest = max((float(line.high.max()) for line in sound), default=0.0)
+    return highest * HEADROOM if highest > 0 else math.inf
+
+
+def marks(u: Floats, v: Floats, start: float, distance: float) -> list[int]:
+    """Which points of a line bear a marker: the first at ``start`` from the line's beginning, each
+    further one at ``distance`` from the one before. Coordinates are shares of the panel. Distance
+    is not measured along the line, so a noisy one gets no more markers than a smooth one; and it is
+    that of a moving average, lest a marker sits on every outlier.
+    """
+    found: list[int] = []
+    v = _smooth(v, len(v) // 100)
+    here, reach = 0, start
+    while True:
+        far = np.hypot(u[here:] - u[here], v[here:] - v[here]) >= reach
+        step = int(far.argmax())
+        if not step:  # distance 0 lies at the start, so this says that none is far enough
+            return found or [len(u) - 1]
+        here, reach = here + step, distance
+        found.append(here)
+
+
+def _smooth(v: Floats, reach: int) -> Floats:
+    """The mean of each value and its ``reach`` neighbours on either side."""
+    window = np.full(2 * reach + 1, 1 / (2 * reach + 1))
+    return np.convolve(np.pad(v, reach, mode="edge"), window, mode="valid")

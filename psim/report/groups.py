@@ -29,8 +29,9 @@ class Group:
 
 
 def groups(results: Sequence[Results]) -> list[Group]:
-    """The entries of all results, in their order. Where entries of different folders would bear
-    the same label, the folder's name is put before it.
+    """The entries of all results, in their order.
+
+    Where entries of different folders would bear the same label, the folder is put before it.
     """
     found = [(source, group) for source in results for group in _of(source)]
     for name in (lambda source: source.folder.resolve().name, lambda source: str(source.folder)):

@@ -53,7 +53,7 @@ def no_rows() -> pl.DataFrame:
 
 
 def lines(path: Path) -> Iterable[tuple[int, Record]]:
-    """The objects of a file of JSON lines, with their line numbers; a torn last line is left out."""
+    """The objects of a file of JSON lines, with their line numbers; a torn last one is left out."""
     *whole, torn = _read(path).split(b"\n")
     for number, line in enumerate(whole, 1):
         yield number, _parse(line, path, number)

@@ -81,7 +81,7 @@ def spread(group: Group, field: str) -> tuple[float | None, float | None]:
 
 
 def render(results: Sequence[Results]) -> RenderableType:
-    """The table for a terminal, to be printed by rich; it needs 80 columns where labels are short."""
+    """The table for a terminal, to be printed by rich; short labels fit into 80 columns."""
     from rich import box
 
     return _table(results, box.SIMPLE_HEAD)
@@ -114,11 +114,9 @@ def _table(results: Sequence[Results], box: Box | None) -> Table:
 
 
 def _columns(found: list[Group]) -> list[tuple[str, Callable[[Group], str]]]:
-    """Headings and how their cells are written. Seeds and status stand there where they say
-    something: where a run has several seeds, where one is not done.
-    """
-    columns = [(column.heading, partial(_cell, column)) for column in COLUMNS]
-    shown: list[tuple[str, Callable[[Group], str]]] = list(columns)
+    """Headings and how their cells are written; seeds and status where they say something."""
+    shown: list[tuple[str, Callable[[Group], str]]] = []
+    shown += [(column.heading, partial(_cell, column)) for column in COLUMNS]
     if any(len(group.runs) > 1 for group in found):
         shown.insert(0, ("seeds", lambda group: str(len(group.runs))))
     if any(group.status != "done" for group in found):
