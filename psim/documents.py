@@ -6,10 +6,10 @@ Scalars follow YAML 1.2's core schema (``1e-3`` is a number, ``yes`` is a string
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Hashable
 from pathlib import Path
-from typing import ClassVar
 
 import yaml
 
@@ -25,9 +25,25 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with YAML 1.2's scalars, no aliases, and no key twice."""
+    """SafeLoader with YAML 1.2's scalars, no aliases, no tags but those of the core schema, and no
+    key twice.
+    """
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - the class fills its own
+    yaml_constructors = {  # noqa: RUF012
+        tag: made
+        for tag, made in yaml.SafeLoader.yaml_constructors.items()
+        if tag in (None, *(f"tag:yaml.org,2002:{kind}" for kind in ("null", "str", "seq", "map")))
+    }
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            alias = self.peek_event()  # type: ignore[no-untyped-call]
+            raise ConfigError(
+                f"{_place(alias.start_mark)}: *{alias.anchor}: aliases are not read here: write "
+                "the value out"
+            )
+        return super().compose_node(parent, index)
 
     def construct_mapping(
         self, node: yaml.MappingNode, deep: bool = False
@@ -46,20 +62,43 @@ class _Loader(yaml.SafeLoader):
             seen[key] = key_node.start_mark
         return super().construct_mapping(node, deep)
 
+    def construct_bool(self, node: yaml.ScalarNode) -> bool:
+        return self._matched(node, _BOOL).lower() == "true"
+
     def construct_int(self, node: yaml.ScalarNode) -> int:
-        text = self.construct_scalar(node)
-        assert isinstance(text, str)
+        text = self._matched(node, _INT)
         return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
 
     def construct_float(self, node: yaml.ScalarNode) -> float:
+        text = self._matched(node, _FLOAT)
+        value = float(text)
+        if math.isinf(value):
+            raise ConfigError(f"{_place(node.start_mark)}: {text}: is too large for a number")
+        return value
+
+    def _matched(self, node: yaml.ScalarNode, pattern: re.Pattern[str]) -> str:
+        """The scalar's text; ConfigError where a tag claims what it is not."""
         text = self.construct_scalar(node)
         assert isinstance(text, str)
-        return float(text)
+        if pattern.fullmatch(text) is None:
+            kind = node.tag.rpartition(":")[2]
+            raise ConfigError(
+                f"{_place(node.start_mark)}: {text!r}: is no {kind}: leave out the tag"
+            )
+        return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """SafeDumper that quotes every string that `_Loader`, or any other reader, would take for
+    something else.
+    """
 
 
 for _tag, _pattern in (("null", _NULL), ("bool", _BOOL), ("int", _INT), ("float", _FLOAT)):
-    _whole = re.compile(f"^(?:{_pattern.pattern})$")
+    _whole = re.compile(rf"(?:{_pattern.pattern})\Z")
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _whole, None)
+    _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _whole, None)
+_Loader.add_constructor("tag:yaml.org,2002:bool", _Loader.construct_bool)
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_int)
 _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_float)
 
@@ -99,4 +138,7 @@ def read(path: Path) -> dict[str, object]:
 
 def write(document: object) -> str:
     """YAML text that reads back as ``document``; keys keep their order."""
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, default_flow_style=None)
+    text: str = yaml.dump(
+        document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None
+    )
+    return text

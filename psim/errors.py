@@ -8,6 +8,7 @@
     │   ├── DataError             2   a data file: names the file, the line and what was found
     │   └── UsageError            2   a misuse of the Python interface
     ├── WireError                 1   bytes that are no psim message
+    │   └── VersionError          2   a peer speaks another version of the protocol
     ├── PeerError                 1   a peer failed, vanished or broke the protocol
     ├── RoundTimeout              1   a wait reached its deadline; says what it waited for
     └── AuditError                1   counted bytes differ from the kernel's
@@ -59,6 +60,12 @@ class UsageError(InputError):
 
 class WireError(PsimError):
     """Bytes that are no well-formed psim message."""
+
+
+class VersionError(WireError):
+    """A message of another version of the protocol."""
+
+    exit_code = 2
 
 
 class PeerError(PsimError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import BeforeValidator, Field
 
 from psim.errors import ConfigError
 from psim.registry import Piece
@@ -60,11 +60,11 @@ class Compressor(Piece, ABC):
 BASE = Compressor
 
 
-def _is_count(value: int | str) -> int | str:
-    if isinstance(value, bool) or (isinstance(value, int) and value < 1):
-        raise ConfigError(f"{value!r} is no count: use a whole number from 1, or a percentage")
+def _is_count(value: object) -> object:
     if isinstance(value, str):
         _percentage(value)
+    elif type(value) is not int or value < 1:
+        raise ConfigError(f"{value!r} is no count: use a whole number from 1, or a percentage")
     return value
 
 
@@ -78,7 +78,7 @@ def _percentage(text: str) -> Fraction:
     return share
 
 
-Count = Annotated[int | str, Field(union_mode="left_to_right"), AfterValidator(_is_count)]
+Count = Annotated[int | str, Field(union_mode="left_to_right"), BeforeValidator(_is_count)]
 """How many entries: a count, or a percentage of the vector's size (at least one entry)."""
 
 

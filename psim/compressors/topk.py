@@ -6,6 +6,7 @@ gradients with equal entries, and which of them is sent changes the whole trajec
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -48,8 +49,8 @@ class TopK(Compressor):
 def largest(vector: torch.Tensor, k: int) -> torch.Tensor:
     """Indices, ascending, of the k entries of largest magnitude (ties: lowest index).
 
-    A selection in O(d), not a sort. NaN counts as larger than every number, so that a run that
-    diverges is sent, and seen, rather than hidden. Shape (k,), int64, on the vector's device.
+    A selection in O(d), not a sort. NaN counts as infinite, so that a run that diverges is sent,
+    and seen, rather than hidden. Shape (k,), int64, on the vector's device.
     """
     if k >= vector.numel():
         return torch.arange(vector.numel(), device=vector.device)
@@ -60,10 +61,12 @@ def largest(vector: torch.Tensor, k: int) -> torch.Tensor:
 
 def _largest_numpy(vector: np.ndarray, k: int) -> np.ndarray:
     magnitude = np.abs(vector)
-    if k == 1:  # argmax takes the first of equals, and the first NaN
-        return np.array([magnitude.argmax()])
-    if np.isnan(magnitude.max()):
-        magnitude = np.where(np.isnan(magnitude), np.inf, magnitude)
+    first = magnitude.argmax()  # of equals the first, and the first NaN where there is one
+    if math.isnan(magnitude[first]):
+        magnitude[np.isnan(magnitude)] = np.inf
+        first = magnitude.argmax()
+    if k == 1:
+        return np.array([first])
     threshold = np.partition(magnitude, magnitude.size - k)[-k]
     above = np.flatnonzero(magnitude > threshold)
     tied = np.flatnonzero(magnitude == threshold)[: k - above.size]

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from psim.errors import WireError
 from psim.methods.base import Iterate, Worker
 from psim.nodes.compression import Compression
@@ -110,6 +112,7 @@ class WorkerHost:
             state = setup.method.worker(x0)
             self.ranks.append(Rank(rank, share, state, Compression(setup.compressor, values)))
 
+    @np.errstate(all="ignore")  # a run that diverges overflows; its row says so
     def _message(self, rank: Rank) -> Packet:
         """Differentiate, compress and pack, timed."""
         assert self.iterate is not None
@@ -126,6 +129,7 @@ class WorkerHost:
         uplink = self.setup.method.uplink
         return pack(message, uplink, Kind.MESSAGE, self.round, rank.rank, compute)
 
+    @np.errstate(all="ignore")
     def _diagnostic(self, rank: Rank) -> Packet:
         """f_i and ∇f_i at x^t, ‖g_i - ∇f_i‖² after this round's message, ‖e_i‖² before it; NaN
         where the method has no such thing.

@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 import msgpack
 import numpy as np
 
-from psim.errors import WireError
+from psim.errors import VersionError, WireError
 from psim.vectors import Dense, Payload, Shared, Sparse, torch
 from psim.wire.encode import REPORT
 from psim.wire.layout import (
@@ -51,7 +51,10 @@ def kind_of(frames: Sequence[Buffer]) -> Kind:
         raise WireError("a frame that is no psim message")
     version, kind = head[start], head[start + 1]
     if version != PROTOCOL:
-        raise WireError(f"protocol version {version}: this psim speaks version {PROTOCOL}")
+        raise VersionError(
+            f"protocol version {version}: this psim speaks version {PROTOCOL}: install the same "
+            "psim on all machines"
+        )
     try:
         return Kind(kind)
     except ValueError:
@@ -80,7 +83,7 @@ def decode(frames: Sequence[Buffer], expected: Expected) -> tuple[Packet, Size]:
     header, used = _header(frames[0])
     _, _, round, rank, count = _integers(header[:5])
     _limit("round", round, expected.rounds)
-    _limit("rank", rank, expected.workers - 1)
+    _limit("rank", rank, expected.workers)
     _limit("number of payloads", count, expected.payloads)
     shapes, scalars = _shapes(header[5:], count, expected.size)
     lengths = [length for shape in shapes for length in shape.lengths]

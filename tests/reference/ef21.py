@@ -12,7 +12,7 @@ from reference.trajectory import (
 )
 
 
-def ef21(  # noqa: PLR0913  (the inputs of the pseudo-code)
+def ef21(
     gradients: Gradients,
     x0: Array,
     step_size: float,

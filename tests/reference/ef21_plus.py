@@ -27,7 +27,7 @@ class EF21PlusTrajectory(NamedTuple):
     branches: list[npt.NDArray[np.bool_]]
 
 
-def ef21_plus(  # noqa: PLR0913  (the inputs of the pseudo-code)
+def ef21_plus(
     gradients: Gradients,
     x0: Array,
     step_size: float,

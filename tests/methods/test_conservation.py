@@ -1,0 +1,125 @@
+"""Nothing is lost: what was sent plus what is kept is what was meant, in every round."""
+
+import pytest
+import torch
+from pieces import every, label, over, takes
+from playing import Played, play
+from references import REFERENCES
+from tasks import WORKERS, document
+
+from psim.methods.base import Method
+from psim.nodes.compression import Compression
+from psim.registry import build
+from psim.step import Step
+from psim.vectors import densify
+from psim.wire.messages import Packet
+
+SAME = 1e-12
+ROUNDS = 20
+COMPRESSORS = [{"name": "topk", "k": 2}, {"name": "randk", "k": 4}, {"name": "identity"}]
+CASES = [
+    (piece, compressor)
+    for piece in every("methods")
+    for compressor in COMPRESSORS
+    if piece.downlink == "model" and takes(piece, compressor)
+]
+
+
+def estimates(piece: Method) -> bool:
+    """Whether master and workers keep g and g_i."""
+    x0 = torch.zeros(2, dtype=torch.float64)
+    return piece.worker(x0).estimate_of_gradient() is not None and hasattr(piece.iterate(x0), "g")
+
+
+def name(value: Method | dict) -> str:
+    return label(value) if isinstance(value, Method) else value["name"]
+
+
+ESTIMATING = [case for case in CASES if estimates(case[0])]
+
+
+def described(piece: Method, compressor: dict, values: str = "native") -> dict[str, object]:
+    return {
+        **document("breast_cancer", ROUNDS),
+        "method": piece,
+        "compressor": compressor,
+        "step_size": 0.02,
+        "wire": {"values": values},
+    }
+
+
+def close(actual: torch.Tensor, expected: torch.Tensor) -> bool:
+    return float((actual - expected).norm()) <= SAME * max(1.0, float(expected.norm()))
+
+
+class Books:
+    """Watches a run and balances every rank's account each round."""
+
+    def __init__(self) -> None:
+        self.errors: dict[int, torch.Tensor] = {}
+        self.estimates: dict[int, torch.Tensor] = {}
+        self.balanced = 0
+
+    def look(self, played: Played, sent: list[Packet]) -> None:
+        step_size = played.experiment.setup.step_size
+        for rank, packet in zip(played.host.ranks, sent, strict=True):
+            arrived = densify(packet.payloads[0], torch.float64)
+            error, estimate = rank.state.error_kept(), rank.state.estimate_of_gradient()
+            zero = torch.zeros_like(arrived)
+            if error is not None:
+                before = self.errors.get(rank.rank, zero)
+                assert close(error + arrived, before + step_size * rank.gradient)
+                self.errors[rank.rank] = error.clone()
+            if estimate is not None:
+                replaced = any(packet.scalars)
+                before = zero if replaced else self.estimates.get(rank.rank, zero)
+                assert torch.equal(estimate, before + arrived), "what was sent was kept, to the bit"
+                self.estimates[rank.rank] = estimate.clone()
+            self.balanced += 1
+
+
+@pytest.mark.parametrize("values", ["native", "float16"])
+@pytest.mark.parametrize(("piece", "compressor"), CASES, ids=name)
+def test_what_was_sent_and_what_is_kept_make_what_was_meant(
+    piece: Method, compressor: dict, values: str
+) -> None:
+    books = Books()
+    play(described(piece, compressor, values), books.look)
+    assert books.balanced == (ROUNDS + 1) * WORKERS
+
+
+@pytest.mark.parametrize("values", ["native", "float32"])
+@pytest.mark.parametrize(("piece", "compressor"), ESTIMATING, ids=name)
+def test_the_master_knows_the_mean_of_what_the_workers_keep(
+    piece: Method, compressor: dict, values: str
+) -> None:
+    played = play(described(piece, compressor, values))
+    kept = [rank.state.estimate_of_gradient() for rank in played.host.ranks]
+    # The last messages arrived, and no update was made of them.
+    setup = played.experiment.setup
+    update = played.node.state.aggregate(played.node._messages, setup.step(setup.rounds))
+    played.node.iterate.advance(update, setup.step(setup.rounds))
+    assert close(played.node.iterate.g, torch.stack(kept).mean(0))
+
+
+def starts_with_nothing(piece: Method) -> bool:
+    return getattr(piece, "init", None) == "zero"
+
+
+def takes_whole_steps(piece: Method) -> bool:
+    """Whether one message is meant to move x by all of γ∇f: by the paper, not by momentum."""
+    return piece.name in REFERENCES and takes(piece, COMPRESSORS[0])
+
+
+@over("methods", where=lambda p: takes_whole_steps(p) and not starts_with_nothing(p))
+def test_a_gradient_that_fits_the_compressor_moves_x_by_all_of_it(piece: Method) -> None:
+    """With nothing kept from before, one message of C(v) = v brings all of v."""
+    gradient = torch.tensor([0.0, 3.0, 0.0, -1.0, 0.0], dtype=torch.float64)
+    state = piece.worker(torch.zeros(5, dtype=torch.float64))
+    iterate = piece.iterate(torch.zeros(5, dtype=torch.float64))
+    step = Step(0, 0.5, 1, 0, 0)
+    compression = Compression(build("compressors", COMPRESSORS[0]), torch.float64)
+    message = state.message((gradient,), step, compression.at(step))
+    update = piece.master(iterate.x, 1).aggregate({0: message}, step)
+    iterate.advance(update, step)
+    assert close(iterate.x, -0.5 * gradient)
