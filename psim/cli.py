@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from psim.errors import ConfigError, PsimError
+from psim.errors import ConfigError, Interrupted, PsimError
+from psim.launch.signals import ignore, terminable
 
 if TYPE_CHECKING:
     from psim.plan import Plan
+
+INTERRUPTED = Interrupted.exit_code
 
 CONFIG = click.argument("config", type=click.Path(path_type=Path))
 SET = click.option(
@@ -73,12 +76,12 @@ def master(
     from psim.report.progress import Bars
 
     run = plan.runs[0]
-    folder = destination(plan, out, overwrite)
 
     def tell(address: str) -> None:
         click.echo(f"waiting for {run.config.workers} workers at {address}", err=True)
 
-    with Bars([run.label], [run.config.rounds]) as bars:
+    bars = Bars([run.label], [run.config.rounds])
+    with destination(plan, out, overwrite) as folder, bars:
         serve(run.config, folder, bind, overwrite, bars.of(0), tell)
     _present(folder, plan)
 
@@ -94,12 +97,13 @@ def worker(connect: str, count: int, device: str, join: str) -> None:
 
     if device != "cpu":
         raise ConfigError(f"--device {device}: this version computes on the CPU: use --device cpu")
-    patience = duration(join)
-    from psim.launch.signals import terminable
+    try:
+        patience = duration(join)
+    except ConfigError as error:
+        raise ConfigError(f"--join {error}") from None
     from psim.runtime.work import work
 
-    with terminable():
-        status = work(connect, count, patience, lambda line: click.echo(line, err=True))
+    status = work(connect, count, patience, lambda line: click.echo(line, err=True))
     click.echo(f"the run is over: {status}", err=True)
 
 
@@ -216,21 +220,34 @@ def _print_table(results: object) -> None:
 
 def main() -> NoReturn:
     """Run a command; an error is one line on stderr and the exit code of its kind."""
+    with terminable():
+        code = _carried_out()
+    if code == INTERRUPTED:
+        ignore()  # an impatient Ctrl-C has nothing left to end
+    sys.exit(code)
+
+
+def _carried_out() -> int:
+    """The exit code of the command that was called."""
     try:
         psim(standalone_mode=False)
         code = 0
     except PsimError as error:
         code = _fail(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = error.exit_code
     except click.ClickException as error:
         code = _fail(error.format_message(), 2)
     except click.exceptions.Exit as ended:
         code = ended.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        code = _fail("interrupted", 130)
+    except (KeyboardInterrupt, click.Abort) as stopped:
+        name = str(stopped.__cause__ or stopped)  # click wraps what it catches
+        code = _fail(f"interrupted by {name}" if name else "interrupted", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    sys.exit(code)
+    return code
 
 
 def _fail(message: str, code: int) -> int:

@@ -20,9 +20,12 @@ from pydantic import (
     model_validator,
 )
 
-from psim import documents, units
+from psim import documents, ranks
+from psim.costs import Compute
 from psim.errors import ConfigError
+from psim.network import Network
 from psim.paths import FilePath
+from psim.quantities import Bytes, Seconds
 from psim.registry import FAMILIES, Model, Piece, build, explain
 
 
@@ -32,17 +35,9 @@ def _piece(value: object, info: ValidationInfo) -> Piece:
     return build(FAMILIES[str(info.field_name)], value, info.context)
 
 
-def _rate_text(rate: float) -> str | float:
-    text = units.si(rate, "bit/s")
-    return text if units.bandwidth(text) == rate else rate
-
-
 AnyPiece = Annotated[
     SerializeAsAny[Piece], BeforeValidator(_piece), PlainSerializer(lambda piece: piece.document())
 ]
-Bandwidth = Annotated[float, BeforeValidator(units.bandwidth), PlainSerializer(_rate_text)]
-Seconds = Annotated[float, BeforeValidator(units.duration)]
-Bytes = Annotated[float, BeforeValidator(units.nbytes)]
 ValueType = Literal["native", "float64", "float32", "float16", "bfloat16"]
 
 
@@ -76,51 +71,6 @@ class StepSize(Model):
             raise ConfigError("value goes with rule: constant, and rule: constant needs it")
         if self.rule == "theorem3" and self.mu is None:
             raise ConfigError("rule: theorem3 needs mu, the PL constant: add mu: a number above 0")
-        return self
-
-
-class LinkConfig(Model):
-    """One direction of a worker's line; no bandwidth is unlimited, no latency is 0."""
-
-    bandwidth: Bandwidth | None = None
-    latency: Seconds = 0.0
-
-
-class MasterLinks(Model):
-    """What all flows share at the master."""
-
-    ingress: Bandwidth | None = None
-    egress: Bandwidth | None = None
-
-
-class Override(Model):
-    """A rank's own line, in whole or in part."""
-
-    uplink: LinkConfig | None = None
-    downlink: LinkConfig | None = None
-
-
-class Network(Model):
-    """The emulated star and its clock."""
-
-    clock: Literal["virtual", "none"] = "virtual"
-    uplink: LinkConfig = LinkConfig()
-    downlink: LinkConfig = LinkConfig()
-    master: MasterLinks = MasterLinks()
-    overrides: dict[int, Override] = Field(default_factory=dict)
-    mtu: int = Field(1500, ge=576, le=65535)
-
-
-class Compute(Model):
-    """What a gradient costs on the timeline: measured thread CPU time, or a constant."""
-
-    kind: Literal["measured", "constant"] = "measured"
-    seconds: Seconds | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> Compute:
-        if (self.kind == "constant") != (self.seconds is not None):
-            raise ConfigError("seconds goes with kind: constant, and kind: constant needs it")
         return self
 
 
@@ -189,12 +139,13 @@ class Config(Model):
                 f"rank, so use processes <= {self.workers}",
                 "processes",
             )
-        for rank in self.network.overrides:
-            if not 0 <= rank < self.workers:
-                raise ConfigError(
-                    f"rank {rank} is not among the ranks 0 to {self.workers - 1}",
-                    "network.overrides",
-                )
+        self.network.check(self.workers)
+        if self.network.clock == "real" and self.transport == "inproc":
+            raise ConfigError(
+                "'real' holds messages between processes: use transport: tcp, or clock: virtual",
+                "network.clock",
+            )
+        ranks.check(self.compute.factors or (), self.workers, "compute.factors")
         return self
 
     def document(self) -> dict[str, object]:

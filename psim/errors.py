@@ -87,7 +87,9 @@ class AuditError(PsimError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGTERM, handled as Ctrl-C is."""
+    """SIGINT or SIGTERM, whose name is the message."""
+
+    exit_code = 130
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

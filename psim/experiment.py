@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from psim import random, theory
+from psim import emulated, random, theory
 from psim.compressors.base import Compressor
 from psim.config import Config
 from psim.data.opened import OpenedProblem, open_problem
+from psim.emulated import Emulated
 from psim.errors import ConfigError, DataError
-from psim.net.links import Link
 from psim.net.timeline import Timeline
 from psim.nodes.account import Account
-from psim.nodes.emulation import Emulation
 from psim.nodes.master import Limits, Master
 from psim.nodes.setup import Setup, agree
 from psim.threads import single_threaded
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """What the master knows before the run. ``constants`` are the theory's, by their names in
-    summary.json; ``f_star`` is f's minimum where the config asks for it.
+    summary.json; ``f_star`` is f's minimum where the config asks for it; ``emulated`` is the
+    network, where there is an emulation.
     """
 
     config: Config
@@ -39,6 +39,7 @@ class Experiment:
     constants: dict[str, object]
     x0: torch.Tensor
     f_star: float | None
+    emulated: Emulated | None
 
 
 class Opener:
@@ -59,6 +60,16 @@ class Opener:
         return self._problem
 
 
+def check(config: Config, opener: Opener) -> None:
+    """What `prepare` would find wrong, as far as that is quickly seen. Raises as it does."""
+    problem = opener.open(config)
+    agree(config, problem.size, 1.0)
+    _contraction(config, problem.size)
+    if config.start.kind == "file":
+        _start(config, problem)
+    _emulated(config)
+
+
 def prepare(config: Config, opener: Opener | None = None) -> Experiment:
     """Open the data, compute the constants and x^0, and check that all fits together.
 
@@ -74,7 +85,8 @@ def prepare(config: Config, opener: Opener | None = None) -> Experiment:
         assert isinstance(step_size, float)
         setup = agree(config, problem.size, step_size)
         x0 = torch.from_numpy(_start(config, problem))
-        return Experiment(config, problem, setup, constants, x0, problem.f_star())
+        f_star = problem.f_star()
+        return Experiment(config, problem, setup, constants, x0, f_star, _emulated(config))
 
 
 def master(
@@ -82,9 +94,8 @@ def master(
 ) -> Master:
     """The experiment's master, ready to begin."""
     config, setup = experiment.config, experiment.setup
-    emulation = None
-    if config.network.clock != "none":
-        emulation = Emulation(timeline(config), config.workers, config.compute.seconds)
+    network, real = experiment.emulated, config.network.clock == "real"
+    emulation = None if network is None else network.emulation(real)
     stop = config.stop
     return Master(
         setup,
@@ -98,28 +109,20 @@ def master(
     )
 
 
+def _emulated(config: Config) -> Emulated | None:
+    """The config's network, where it has an emulation."""
+    return None if config.network.clock == "none" else emulated.opened(config)
+
+
 def timeline(config: Config) -> Timeline:
     """The config's links, rank by rank."""
-    network = config.network
-    own = [network.overrides.get(rank) for rank in range(config.workers)]
-    uplinks = [(o and o.uplink) or network.uplink for o in own]
-    downlinks = [(o and o.downlink) or network.downlink for o in own]
-    return Timeline(
-        [Link(link.bandwidth or inf, link.latency) for link in uplinks],
-        [Link(link.bandwidth or inf, link.latency) for link in downlinks],
-        network.master.ingress or inf,
-        network.master.egress or inf,
-        network.mtu,
-    )
+    return emulated.opened(config).timeline()
 
 
 def _constants(config: Config, problem: OpenedProblem) -> dict[str, object]:
     """L, L_i, L̃, α, θ, β and γ, as far as they exist for this config."""
-    assert isinstance(config.compressor, Compressor)
-    config.compressor.check(problem.size)
+    alpha = _contraction(config, problem.size)
     smooth = problem.smoothness()
-    guarantee = config.compressor.guarantee(problem.size)
-    alpha = None if guarantee is None else guarantee.alpha
     l_tilde = theory.quadratic_mean(smooth.local)
     return {
         "L": smooth.chosen,
@@ -134,6 +137,22 @@ def _constants(config: Config, problem: OpenedProblem) -> dict[str, object]:
     }
 
 
+def _contraction(config: Config, size: int) -> float | None:
+    """α, or None where the compressor has none; ConfigError where the step size needs one."""
+    compressor, rule = config.compressor, config.step_size.rule
+    assert isinstance(compressor, Compressor)
+    compressor.check(size)
+    guarantee = compressor.guarantee(size)
+    alpha = None if guarantee is None else guarantee.alpha
+    if alpha is None and rule in ("theorem2", "theorem3"):
+        raise ConfigError(
+            f"{rule!r} needs a contraction factor, and compressor {compressor.name!r} has none as "
+            "configured: use a contractive compressor, rule: inverse_L, or a number",
+            "step_size.rule",
+        )
+    return alpha
+
+
 def _step_size(config: Config, smoothness: float, l_tilde: float, alpha: float | None) -> float:
     """γ: the rule's whole result times ``multiple``."""
     wanted = config.step_size
@@ -141,16 +160,11 @@ def _step_size(config: Config, smoothness: float, l_tilde: float, alpha: float |
         return wanted.value * wanted.multiple
     if wanted.rule == "inverse_L":
         base = theory.inverse_smoothness_step_size(smoothness)
-    elif alpha is None:
-        raise ConfigError(
-            f"{wanted.rule!r} needs a contraction factor, and compressor "
-            f"{config.compressor.name!r} has none as configured: use a contractive compressor, "
-            "rule: inverse_L, or a number",
-            "step_size.rule",
-        )
     elif wanted.rule == "theorem2":
+        assert alpha is not None
         base = theory.theorem2_step_size(alpha, smoothness, l_tilde)
     else:
+        assert alpha is not None
         assert wanted.mu is not None
         base = theory.theorem3_step_size(alpha, smoothness, l_tilde, wanted.mu)
     if not isfinite(base):

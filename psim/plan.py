@@ -40,27 +40,37 @@ def override(document: dict[str, object], key: str, value: object) -> None:
     """Set a dotted key, in place. A piece that gets another name keeps those of its parameters that
     the newly named piece knows too, and drops the others.
     """
-    *parents, last = key.split(".")
-    holder: dict[str, object] = document
+    if key in FAMILIES and isinstance(value, str):
+        key = f"{key}.name"
+    *parents, last = map(_number, key.split("."))
+    holder: dict[str | int, object] = document  # type: ignore[assignment]
     for parent in parents:
         inner = holder.get(parent)
         if not isinstance(inner, dict):
-            named = parent in FAMILIES and isinstance(inner, str)
-            inner = holder[parent] = {"name": inner} if named else {}
+            inner = holder[parent] = _written_out(parent, inner)
         holder = inner
     if last == "name" and len(parents) == 1 and parents[0] in FAMILIES:
-        _rename(holder, parents[0], value)
-    elif last in FAMILIES and not parents and isinstance(value, str):
-        _rename(holder.setdefault(last, {}), last, value)  # type: ignore[arg-type]
-    else:
-        holder[_number(last)] = value  # type: ignore[index]
+        _rename(holder, str(parents[0]), value)
+        return
+    holder[last] = value
+    if key == "step_size.rule" and value != "constant":
+        holder.pop("value", None)
 
 
 def _number(key: str) -> str | int:
     return int(key) if key.isdecimal() else key
 
 
-def _rename(piece: dict[str, object], family: str, name: object) -> None:
+def _written_out(key: str | int, short: object) -> dict[str | int, object]:
+    """The mapping that a short form stands for; empty where there is none."""
+    if key in FAMILIES and isinstance(short, str):
+        return {"name": short}
+    if key == "step_size" and type(short) in (int, float):
+        return {"rule": "constant", "value": short}
+    return {}
+
+
+def _rename(piece: dict[str | int, object], family: str, name: object) -> None:
     if piece.get("name") == name:
         return
     try:
@@ -77,8 +87,18 @@ def assignment(text: str) -> tuple[str, object]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise ConfigError(f"--set {text!r}: write --set key=value, like --set compressor.k=4")
-    parsed = documents.parse(value, f"--set {key}")
-    return key.strip(), FromShell(parsed) if isinstance(parsed, str) else parsed
+    return key.strip(), _from_shell(documents.parse(value, f"--set {key}"))
+
+
+def _from_shell(value: object) -> object:
+    """The value with every text in it marked: paths start at the current folder."""
+    if isinstance(value, str):
+        return FromShell(value)
+    if isinstance(value, list):
+        return [_from_shell(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _from_shell(item) for key, item in value.items()}
+    return value
 
 
 def expand(document: dict[str, object], folder: Path | str = ".") -> Plan:
@@ -119,8 +139,11 @@ def _run(
     varies: dict[str, object],
 ) -> Run:
     document = copy.deepcopy(base)
-    # Names first: what a variant says beside a name is meant for the piece of that name.
-    for key in sorted(varies, key=lambda key: not key.endswith("name")):
+    # The whole before its parts, and names and rules first: what a variant says beside a name is
+    # meant for the piece of that name.
+    for key in sorted(
+        varies, key=lambda key: (key.count("."), not key.endswith((".name", ".rule")))
+    ):
         override(document, key, copy.deepcopy(varies[key]))
     parts = [variant] if variant else []
     parts += [f"{key.rpartition('.')[2]}={_text(value)}" for key, value in point.items()]

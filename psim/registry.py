@@ -14,7 +14,7 @@ import pkgutil
 from functools import cache
 from typing import ClassVar, Literal, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from psim.errors import ConfigError, nearest
 
@@ -25,6 +25,7 @@ FAMILIES: dict[str, Family] = {
     "problem": "problems",
 }
 """The config key of each family, and its folder."""
+LONGEST_SHOWN = 120
 
 
 class Model(BaseModel):
@@ -33,6 +34,14 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_bool_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        """``rounds: true`` is no 1."""
+        if isinstance(value, bool) and "bool" not in str(cls.model_fields[str(info.field_name)]):
+            raise ConfigError(f"{value!r} is true or false: this key takes something else")
+        return value
 
 
 class Piece(Model):
@@ -99,7 +108,7 @@ def build(family: Family, document: object, context: dict[str, object] | None = 
     if isinstance(document, str):
         document = {"name": document}
     if not isinstance(document, dict) or "name" not in document:
-        raise ConfigError(f"{document!r}: give a mapping with a name, like {{name: …}}")
+        raise ConfigError(f"{shortened(repr(document))}: give a mapping with a name: {{name: …}}")
     parameters = {key: value for key, value in document.items() if key != "name"}
     piece = find(family, document["name"])
     try:
@@ -124,7 +133,12 @@ def explain(error: ValidationError, model: type[BaseModel]) -> ConfigError:
         )
     if first["type"] == "missing":
         return ConfigError("this key is missing: give it a value", where)
-    return ConfigError(f"{first['input']!r}: {first['msg']}", where)
+    return ConfigError(f"{shortened(repr(first['input']))}: {first['msg']}", where)
+
+
+def shortened(text: str) -> str:
+    """At most some hundred characters of a text that a user wrote."""
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def _model_at(model: type[BaseModel], path: tuple[int | str, ...]) -> type[BaseModel]:
@@ -145,7 +159,7 @@ def _from_path(family: Family, name: str) -> type[Piece]:
         value: object = importlib.import_module(module_name)
         for part in attribute.split("."):
             value = getattr(value, part)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, SyntaxError, TypeError, ValueError) as error:
         raise ConfigError(f"name = {name!r}: cannot be imported: {error}") from None
     piece = _loaded(family, name, value)
     piece.name = name

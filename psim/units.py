@@ -71,7 +71,7 @@ def nbytes(value: object) -> float:
 
 def si(value: float, unit: str) -> str:
     """``si(12_345, "B") == "12.3 kB"``: three significant digits for tables and progress lines."""
-    magnitude = abs(value)
+    magnitude = float(f"{abs(value):.3g}")  # as it will be printed: 999,999 is 1 M
     for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if magnitude >= factor:
             return f"{value / factor:.3g} {prefix}{unit}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Mapping
 from pathlib import Path
 
 from psim import config as configs
+from psim.errors import UsageError
 from psim.launch.many import run_plan
 from psim.plan import expand
 from psim.report.load import Results, load
@@ -25,9 +27,14 @@ def run(
     ``runs/<name>-<n>``; ``jobs`` is how many runs of a sweep go on at once. Raises
     `psim.errors.PsimError`.
 
-    On systems whose Python starts processes afresh, guard the call with
-    ``if __name__ == "__main__":``, as for any use of `multiprocessing`.
+    In a script, guard the call with ``if __name__ == "__main__":``: worker processes import the
+    script, as those of `multiprocessing` do. An interactive session needs no guard.
     """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise UsageError(
+            "psim.run was called while a worker process imports the script that calls it: put the "
+            'call under if __name__ == "__main__":'
+        )
     if isinstance(config, Mapping):
         document, folder = {"name": "run", **config}, Path()
     else:

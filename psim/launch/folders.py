@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from psim.plan import Plan, Run
-from psim.results.folder import check_free, clear, free_folder
+from psim.results.folder import check_free, open_folder, reserved
 
 LONGEST_NAME = 100
 
@@ -15,13 +17,12 @@ LONGEST_NAME = 100
 class SweepFolder:
     """A sweep's folder; ``index.jsonl`` gets a line as each run ends."""
 
-    def __init__(self, folder: Path, plan: Plan) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        clear(folder)
+    def __init__(self, folder: Path, plan: Plan, overwrite: bool = False) -> None:
+        open_folder(folder, overwrite)
         self.folder = folder
         self._index = folder / "index.jsonl"
         self._index.touch()
-        self.names = _names(plan.runs)
+        self.names = _names(plan.runs, {old.name for old in folder.iterdir()})
 
     def of(self, number: int) -> Path:
         """The folder of the plan's run of that number."""
@@ -41,17 +42,27 @@ class SweepFolder:
             index.write(json.dumps(line, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def destination(plan: Plan, out: Path | None, overwrite: bool) -> Path:
-    """The folder to write to. Raises ConfigError where it can't take the runs."""
-    folder = free_folder(plan.name) if out is None else out
-    check_free(folder, overwrite)
-    return folder
+@contextmanager
+def destination(plan: Plan, out: Path | None, overwrite: bool) -> Iterator[Path]:
+    """The folder to write to. Raises ConfigError where it can't take the runs.
+
+    One that psim names is made at once, so that no other run takes it; where nothing comes to be
+    written to it, it goes again.
+    """
+    if out is not None:
+        check_free(out, overwrite)
+        yield out
+        return
+    with reserved(plan.name) as folder:
+        yield folder
 
 
-def _names(runs: tuple[Run, ...]) -> list[str]:
-    """A folder name a run, after what varies; numbered where two would be the same."""
+def _names(runs: tuple[Run, ...], there: set[str]) -> list[str]:
+    """A folder name a run, after what varies; numbered where two would be the same, or where
+    something is there already.
+    """
     names: list[str] = []
-    taken: set[str] = set()
+    taken = {name.lower() for name in there}
     for run in runs:
         stem = re.sub(r"[^\w.+=,-]+", "_", run.label).strip("._")[:LONGEST_NAME] or "run"
         name, number = stem, 1

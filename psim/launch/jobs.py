@@ -16,7 +16,8 @@ from psim.experiment import Opener
 from psim.launch import single
 from psim.launch.folders import SweepFolder
 from psim.launch.journal import Screen
-from psim.launch.local import GRACE, context
+from psim.launch.local import GRACE, context, fork
+from psim.launch.signals import deferred
 from psim.nodes.rows import Row
 from psim.plan import Plan
 
@@ -65,8 +66,9 @@ def carry(
         while waiting or running:
             while waiting and len(running) < at_once:
                 number = waiting.pop(0)
-                pipe, process = _start(plan, number, sweep.of(number))
-                running[pipe] = _Job(number, process, screen_of(number))
+                with deferred():
+                    pipe, process = _start(plan, number, sweep.of(number))
+                    running[pipe] = _Job(number, process, screen_of(number))
             ready = wait(list(running))
             for pipe in [pipe for pipe in running if pipe in ready]:
                 ended = _hear(pipe, running[pipe])
@@ -86,11 +88,8 @@ def carry(
 
 
 def _start(plan: Plan, number: int, folder: Path) -> tuple[Connection, BaseProcess]:
-    made = context()
-    here, there = made.Pipe(duplex=False)
-    document = plan.runs[number].config.document()
-    process = made.Process(target=_alone, args=(document, str(folder), there))
-    process.start()
+    here, there = context().Pipe(duplex=False)
+    process = fork(_alone, plan.runs[number].config.document(), str(folder), there)
     there.close()
     return here, process
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from psim.config import Config
+from psim.launch.signals import deferred
 from psim.nodes.rows import Row
 from psim.results.folder import RunFolder
 
@@ -25,8 +26,10 @@ class Screen(Protocol):
 class Journal:
     """The run folder, made when round 0 begins; lines logged before that are kept until then."""
 
-    def __init__(self, folder: Path, config: Config, screen: Screen | None) -> None:
-        self.path, self.config, self.screen = folder, config, screen
+    def __init__(
+        self, folder: Path, config: Config, screen: Screen | None, overwrite: bool = False
+    ) -> None:
+        self.path, self.config, self.screen, self.overwrite = folder, config, screen, overwrite
         self.folder: RunFolder | None = None
         self.last: Row | None = None
         self._early: list[str] = []
@@ -34,7 +37,8 @@ class Journal:
 
     def started(self) -> None:
         """Make the folder."""
-        self.folder = RunFolder(self.path, self.config.document())
+        with deferred():  # a folder that is made is also closed
+            self.folder = RunFolder(self.path, self.config.document(), self.overwrite)
         for line in self._early:
             self.folder.log(line)
         self.log(f"all {self.config.workers} workers have joined")
@@ -49,8 +53,9 @@ class Journal:
     def recorded(self, row: Row) -> None:
         """Append the row."""
         assert self.folder is not None
-        self.folder.append(row)
-        self.last = row
+        with deferred():  # summary.json's last row is that of rounds.jsonl
+            self.folder.append(row)
+            self.last = row
 
     def log(self, line: str) -> None:
         """One line with its instant."""

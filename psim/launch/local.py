@@ -10,20 +10,68 @@ import multiprocessing
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 from psim.errors import PeerError, PsimError
+from psim.launch.signals import deferred
 
 GRACE = 3.0
 """Seconds that worker processes have to end by themselves before they are ended."""
+GREETING = 20.0
+"""Seconds that a local worker waits for its master, which is there before it: one that does not
+answer has been killed."""
 
 
 def context() -> ForkServerContext:
-    """The warm parent's context; the parent starts with the first process."""
+    """The warm parent's context."""
     made = multiprocessing.get_context("forkserver")
     made.set_forkserver_preload(["psim.launch.warm"])
     return made
+
+
+def warm_up() -> None:
+    """Start the warm parent now: it imports torch while this process does something else.
+
+    The terminal's Ctrl-C is for the master: it is masked in the warm parent, and so in its forks.
+    """
+    context()
+    resource_tracker.ensure_running()  # it unmasks SIGINT, so it comes first
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def fork(life: Callable[..., None], *arguments: object) -> BaseProcess:
+    """A process that is a fork of the warm parent, started."""
+    warm_up()
+    process = context().Process(target=life, args=arguments)
+    with _main_importable():
+        process.start()
+    return process
+
+
+@contextmanager
+def _main_importable() -> Iterator[None]:
+    """Inside, a ``__main__`` that came from standard input has no file: a new process would look
+    for it.
+    """
+    main = sys.modules["__main__"]
+    path = getattr(main, "__file__", None)
+    if path is None or Path(path).exists():
+        yield
+        return
+    del main.__file__
+    try:
+        yield
+    finally:
+        main.__file__ = path
 
 
 def host(address: str, count: int) -> None:
@@ -32,7 +80,7 @@ def host(address: str, count: int) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the master
     try:
-        work(address, count)
+        work(address, count, GREETING)
     except PsimError as error:
         sys.exit(error.exit_code)
 
@@ -40,14 +88,14 @@ def host(address: str, count: int) -> None:
 class LocalWorkers:
     """The processes that host all ranks of a run."""
 
-    def __init__(self, address: str, counts: list[int]) -> None:
-        made = context()
-        self.processes: list[BaseProcess] = [
-            made.Process(target=host, args=(address, count), name=f"psim-worker-{i}")
-            for i, count in enumerate(counts)
-        ]
-        for process in self.processes:
-            process.start()
+    def __init__(self) -> None:
+        self.processes: list[BaseProcess] = []
+
+    def start(self, address: str, counts: list[int]) -> None:
+        """One process for each count of ranks, for the master at ``address``."""
+        for count in counts:
+            with deferred():
+                self.processes.append(fork(host, address, count))
 
     def watch(self) -> None:
         """Raise PeerError where a process has ended that should not have."""

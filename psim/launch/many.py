@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from psim.errors import PsimError
-from psim.experiment import Opener, prepare
+from psim.experiment import Opener, check, prepare
 from psim.launch import jobs, single
 from psim.launch.folders import SweepFolder, destination
 from psim.launch.journal import Screen
-from psim.nodes.setup import agree
+from psim.launch.local import warm_up
+from psim.launch.signals import terminable
 from psim.plan import Plan
 
 ScreenOf = Callable[[int], Screen | None]
@@ -30,20 +31,22 @@ def run_plan(
     and the others go on; one that fails is in the index, the others go on, and the first failure is
     raised at the end.
     """
-    folder = destination(plan, out, overwrite)
-    opener = Opener()
-    if plan.single:
-        single.run(plan.runs[0].config, folder, overwrite, screen_of(0), opener)
+    with terminable(), destination(plan, out, overwrite) as folder:
+        if at_once > 1 or any(run.config.transport == "tcp" for run in plan.runs):
+            warm_up()
+        opener = Opener()
+        if plan.single:
+            single.run(plan.runs[0].config, folder, overwrite, screen_of(0), opener)
+            return folder
+        for run in plan.runs:
+            check(run.config, opener)
+        prepare(plan.runs[0].config, opener)
+        sweep = SweepFolder(folder, plan, overwrite)
+        carry = _in_turn if at_once == 1 else jobs.carry
+        failures = carry(plan, sweep, screen_of, at_once, opener)
+        if failures:
+            raise failures[0]
         return folder
-    for run in plan.runs:
-        agree(run.config, opener.open(run.config).size, 1.0)
-    prepare(plan.runs[0].config, opener)
-    sweep = SweepFolder(folder, plan)
-    carry = _in_turn if at_once == 1 else jobs.carry
-    failures = carry(plan, sweep, screen_of, at_once, opener)
-    if failures:
-        raise failures[0]
-    return folder
 
 
 def _in_turn(

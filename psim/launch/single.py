@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from psim.config import Config
@@ -37,7 +38,7 @@ def run(
         config = config.model_copy(update={"processes": _processes(config.workers)})
     check_free(folder, overwrite)
     carry = _inproc if config.transport == "inproc" else _tcp
-    return _kept(config, folder, screen, carry, opener)
+    return _kept(config, _Place(folder, overwrite, screen), carry, opener)
 
 
 def serve(
@@ -59,23 +60,30 @@ def serve(
         from psim.runtime.serve import Server, largest_frame
 
         hub = Hub(address, largest_frame(experiment.setup.size))
-        tell(hub.address)
         try:
+            tell(hub.address)
             return Server(experiment, hub, journal).run()
         finally:
             hub.close_after_goodbye()
 
     check_free(folder, overwrite)
-    return _kept(config, folder, screen, carry, None)
+    return _kept(config, _Place(folder, overwrite, screen), carry, None)
 
 
-def _kept(
-    config: Config, folder: Path, screen: Screen | None, carry: Carrier, opener: Opener | None
-) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a run is recorded and shown."""
+
+    folder: Path
+    overwrite: bool
+    screen: Screen | None
+
+
+def _kept(config: Config, place: _Place, carry: Carrier, opener: Opener | None) -> Outcome:
     """Carry the run, and keep what came of it, however it ends."""
     with terminable():
         experiment = prepare(config, opener)
-        journal = Journal(folder, experiment.config, screen)
+        journal = Journal(place.folder, experiment.config, place.screen, place.overwrite)
         try:
             outcome = carry(experiment, journal)
         except BaseException as error:
@@ -97,9 +105,9 @@ def _tcp(experiment: Experiment, journal: Journal) -> Outcome:
 
     assert experiment.config.processes is not None
     hub = Hub(LOOPBACK, largest_frame(experiment.setup.size))
-    counts = shares(experiment.config.workers, experiment.config.processes)
-    local = LocalWorkers(hub.address, counts)
+    local = LocalWorkers()
     try:
+        local.start(hub.address, shares(experiment.config.workers, experiment.config.processes))
         return Server(experiment, hub, journal, local.watch).run()
     finally:
         hub.close_after_goodbye()
@@ -124,7 +132,7 @@ def _processes(workers: int) -> int:
 
 def _ending(error: BaseException) -> Ending:
     if isinstance(error, KeyboardInterrupt):
-        return Ending("interrupted", "SIGINT or SIGTERM")
+        return Ending("interrupted", str(error) or None)
     reason = str(error) if isinstance(error, PsimError) else f"{type(error).__name__}: {error}"
     return Ending("failed", reason)
 

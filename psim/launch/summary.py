@@ -45,6 +45,7 @@ def summary(
         "bytes": None if account is None else account.ledger.summary(),
         "framed_per_worker": None if account is None else account.ledger.per_worker(),
         "audit": None if outcome is None else outcome.audit,
+        "lag": None if outcome is None else outcome.lag,
         "audit_reason": ending.reason if outcome is None else outcome.audit_reason,
         "x_sha256": None if outcome is None else _digest(outcome),
         "data_sha256": experiment.problem.fingerprint,

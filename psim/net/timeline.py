@@ -3,11 +3,12 @@
 The model is fluid. Every worker has a link to the master and one from it; flows that meet at the
 master share its ingress, or its egress, max-min fairly (Bertsekas and Gallager, Data Networks,
 2nd ed., section 6.5.2), as TCP flows do in the long run, and each stays within its own link.
-Messages weigh what they weigh on Ethernet (`links.link_bytes`).
+Messages weigh what they weigh on Ethernet (`links.link_bytes`). A message may be held up by jitter,
+by lost segments (`loss`) and, where asked for, by TCP's slow start (`slow_start`).
 
-Left out: slow start (connections are warm), the round trip that TCP needs to find a new fair
-share, acknowledgements, loss, jitter, and the order of packets within a message: a message counts
-when its last bit is there. Uplinks and downlinks don't disturb each other (full duplex).
+Left out: the round trip that TCP needs to find a new fair share, acknowledgements, and the order
+of packets within a message: a message counts when its last bit is there. Uplinks and downlinks
+don't disturb each other (full duplex).
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from psim.net.fluid import finish_times
-from psim.net.links import Link, link_bytes
+from psim.net.direction import Direction
+from psim.net.links import Link
+from psim.net.loss import timeout
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Sizes = Sequence[int] | NDArray[np.int64] | int
 
 
@@ -39,6 +42,8 @@ class Timeline:
 
     Sizes are `framed` bytes: TCP payload, one number per message or one for all. `ranks` names the
     ranks that take part, in the order of the other arguments and of the result; None is all.
+    ``round`` and ``seed`` choose what is drawn (jitter, losses). With ``slow_start`` the
+    connections are cold at first, and what was sent when is remembered; without it, nothing is.
     """
 
     def __init__(
@@ -48,46 +53,56 @@ class Timeline:
         ingress: float = inf,
         egress: float = inf,
         mtu: int = 1500,
+        seed: int = 0,
+        slow_start: bool = False,
     ) -> None:
         assert len(uplinks) == len(downlinks), (len(uplinks), len(downlinks))
-        self._ingress, self._egress, self._mtu = ingress, egress, mtu
-        self._up_bandwidth, self._up_latency = _columns(uplinks)
-        self._down_bandwidth, self._down_latency = _columns(downlinks)
+        self._all = np.arange(len(uplinks))
+        times = _round_trip(uplinks, downlinks)
+        self._up = Direction("up", uplinks, ingress, mtu, seed, *times)
+        self._down = Direction("down", downlinks, egress, mtu, seed, *times)
+        if slow_start:
+            self._up.start_slowly()
+            self._down.start_slowly()
 
-    def broadcast(self, now: float, framed: Sizes, ranks: Sequence[int] | None = None) -> Floats:
+    def broadcast(
+        self, now: float, framed: Sizes, ranks: Sequence[int] | None = None, round: int = 0
+    ) -> Floats:
         """Instants (s) at which the ranks have what the master begins to send to all at `now`."""
-        bandwidth, latency = _of(ranks, self._down_bandwidth, self._down_latency)
-        starts = np.full(len(bandwidth), now, dtype=np.float64)
-        return finish_times(starts, self._bits(framed, starts), bandwidth, self._egress) + latency
+        chosen = self._chosen(ranks)
+        starts = np.full(len(chosen), now, dtype=np.float64)
+        return self._down.carry(starts, _each(framed, starts), chosen, round).arrived
 
-    def gather(self, ready: ArrayLike, framed: Sizes, ranks: Sequence[int] | None = None) -> Gather:
+    def gather(
+        self,
+        ready: ArrayLike,
+        framed: Sizes,
+        ranks: Sequence[int] | None = None,
+        round: int = 0,
+    ) -> Gather:
         """Instants at which messages travel that the ranks begin to send at `ready` (s).
 
         The round is complete at arrived.max().
         """
-        bandwidth, latency = _of(ranks, self._up_bandwidth, self._up_latency)
         started = np.array(ready, dtype=np.float64)
-        # The ingress is at the master's end of the link: there a flow begins when its first bit
-        # has propagated, and meets the others that are there *then*, whenever they were sent.
-        entered = started + latency
-        bits = self._bits(framed, started)
-        arrived = finish_times(entered, bits, bandwidth, self._ingress)
-        return Gather(started, arrived - latency, arrived)
+        passage = self._up.carry(started, _each(framed, started), self._chosen(ranks), round)
+        return Gather(started, *passage)
 
-    def _bits(self, framed: Sizes, like: Floats) -> Floats:
-        """Bits on the link of each of the messages."""
-        nbytes = link_bytes(np.asarray(framed, dtype=np.int64), self._mtu)
-        return np.full_like(like, 8 * nbytes)
+    def _chosen(self, ranks: Sequence[int] | None) -> Ints:
+        # Without the type, no ranks would be no index.
+        return self._all if ranks is None else np.asarray(ranks, dtype=np.int64)
 
 
-def _columns(links: Sequence[Link]) -> tuple[Floats, Floats]:
-    """Bandwidths (bits/s) and latencies (s)."""
-    bandwidth = np.array([link.bandwidth for link in links], dtype=np.float64)
-    return bandwidth, np.array([link.latency for link in links], dtype=np.float64)
+def _each(framed: Sizes, like: Floats) -> Ints:
+    """The bytes of each message."""
+    return np.broadcast_to(np.asarray(framed, dtype=np.int64), like.shape)
 
 
-def _of(ranks: Sequence[int] | None, *columns: Floats) -> tuple[Floats, ...]:
-    if ranks is None:
-        return columns
-    chosen = np.asarray(ranks, dtype=np.intp)  # without the type, no ranks would be no index
-    return tuple(column[chosen] for column in columns)
+def _round_trip(uplinks: Sequence[Link], downlinks: Sequence[Link]) -> tuple[Floats, Floats]:
+    """Each connection's mean round trip without load, and its retransmission timeout (s)."""
+    both = (uplinks, downlinks)
+    mean = sum(
+        np.array([k.latency + (k.jitter.mean if k.jitter else 0.0) for k in w]) for w in both
+    )
+    variance = sum(np.array([k.jitter.deviation**2 if k.jitter else 0.0 for k in w]) for w in both)
+    return np.asarray(mean), timeout(np.asarray(mean), np.sqrt(variance))

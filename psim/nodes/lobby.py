@@ -56,11 +56,6 @@ class Lobby:
             raise complaint(guest.description, message.fields)
         raise WireError(f"{message.kind.name} before the run has begun")
 
-    def leave(self, peer: bytes) -> None:
-        """A connection ended. Raises PeerError where it was a guest's."""
-        if peer in self.guests:
-            raise PeerError(f"{self.guests[peer].description} went away before the run began")
-
     def awaited(self) -> str:
         """What is still missing, in words."""
         loading = sum(len(guest.ranks) for guest in self.guests.values() if not guest.ready)

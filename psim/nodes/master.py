@@ -131,7 +131,7 @@ class Master:
 
     def begin(self) -> list[Instruction]:
         """Round 0, once all workers have joined: x^0 goes out."""
-        self._paused, self._began = 0.0, self.clock()
+        self.paused, self._began = 0.0, self.clock()
         return [self._enter(None)]
 
     def receive(self, frames: Sequence[Buffer], ranks: Collection[int]) -> list[Instruction]:
@@ -153,7 +153,7 @@ class Master:
     def _enter(self, update: Message | None) -> Broadcast:
         """The event of round t, then the broadcast of x^t."""
         if self.setup.due(self.round):
-            wall = self.clock() - self._began - self._paused
+            wall = self._elapsed()
             self._event = Event(self.instant, wall, self._lag(wall), self.account.counted())
         self._sent = self._outgoing(update)
         message = encode(self._sent)
@@ -169,6 +169,10 @@ class Master:
         only beyond rank 126 the address takes a byte or two more.
         """
         return encode(replace(self._sent, rank=rank + 1))
+
+    def _elapsed(self) -> float:
+        """Wall seconds since row 0's event, without the time that diagnostics took."""
+        return self.clock() - self._began - self.paused
 
     def _lag(self, wall: float) -> float | None:
         """How late the real clock is at an event, in seconds."""
@@ -193,7 +197,7 @@ class Master:
         report = None if packet.compute is None else measure(frames[-1:])
         self.account.message(packet, size, report)
         if self.emulation is not None:
-            self.emulation.message(packet.rank, size.framed, packet.compute)
+            self.emulation.message(packet.rank, size.framed, packet.compute, self._elapsed())
         return [] if self.awaited else self._gathered()
 
     def _gathered(self) -> list[Instruction]:
@@ -223,7 +227,7 @@ class Master:
     def _diagnosed(self) -> list[Instruction]:
         """Row t, and what follows from it."""
         paused = self.clock() - self._asked
-        self._paused += paused
+        self.paused += paused
         counted = self.account.counted() if self.setup.method.starts else self._event.counted
         made = row(
             self.round, self._event, counted.bits, counted.nnz, self._answers, self.f_star, paused

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: its status, the final iterate, what was counted, and the audit or why there
-    is none.
+    """How a run ended: its status, the final iterate, what was counted, the audit or why there is
+    none, and how late the real clock was.
     """
 
     finish: Finish
@@ -22,3 +22,4 @@ class Outcome:
     account: Account
     audit: dict[str, object] | None
     audit_reason: str | None
+    lag: dict[str, object] | None = None

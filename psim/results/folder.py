@@ -6,8 +6,10 @@ none behind. Rows are appended as they happen: a run that is cut short is comple
 
 from __future__ import annotations
 
+import itertools
 import json
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -20,18 +22,33 @@ OWN_FILES = ("config.yaml", "rounds.jsonl", "summary.json", "x.npy", "log.txt")
 SWEEP_FILES = ("index.jsonl", "figure.png", "figure.pdf")
 
 
-def free_folder(name: str, parent: Path = Path("runs")) -> Path:
-    """``runs/<name>-<n>``, the first free n from 1."""
-    number = 1
-    while (parent / f"{name}-{number}").exists():
-        number += 1
-    return parent / f"{name}-{number}"
+@contextmanager
+def reserved(name: str, parent: Path = Path("runs")) -> Iterator[Path]:
+    """``runs/<name>-<n>``, the first free n from 1: made, and removed again if it stays empty."""
+    for number in itertools.count(1):
+        folder = parent / f"{name}-{number}"
+        try:
+            folder.mkdir(parents=True)
+            break
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise ConfigError(f"{folder}: cannot be made: {error.strerror}: use --out") from None
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
+            parent.rmdir()
 
 
 def check_free(folder: Path, overwrite: bool) -> None:
     """Raise ConfigError where the folder can't take a run; nothing is changed."""
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"--out {folder}: is a file: give the path of a folder")
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise ConfigError(f"--out {folder}: {above} is a file: give the path of a folder")
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not overwrite:
@@ -42,24 +59,50 @@ def check_free(folder: Path, overwrite: bool) -> None:
         )
 
 
+def open_folder(folder: Path, overwrite: bool) -> None:
+    """Make the folder ready for a run. Raises ConfigError where it can't take one (any more)."""
+    check_free(folder, overwrite)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        clear(folder)
+    except OSError as error:
+        raise ConfigError(
+            f"--out {folder}: cannot be written: {error.strerror}: give another folder"
+        ) from None
+
+
 def clear(folder: Path) -> None:
     """Remove what an earlier run or sweep left in the folder, and nothing else."""
+    for old in _runs_of(folder):
+        _unlink(old, OWN_FILES)
+        with suppress(OSError):  # it holds something that is not psim's: that stays
+            old.rmdir()
+    _unlink(folder, (*OWN_FILES, *SWEEP_FILES))
+
+
+def _runs_of(folder: Path) -> list[Path]:
+    """The run folders that a sweep's index names."""
     index = folder / "index.jsonl"
-    if index.exists():
-        for line in index.read_text(encoding="utf-8").splitlines():
-            old = (folder / str(json.loads(line)["folder"])).resolve()
-            if old.parent == folder.resolve() and (old / "config.yaml").exists():
-                shutil.rmtree(old)
-    for name in {*OWN_FILES, *SWEEP_FILES}:
+    if not index.is_file():
+        return []
+    names = []
+    for line in index.read_text(encoding="utf-8", errors="replace").splitlines():
+        with suppress(ValueError, KeyError, TypeError):  # a line that was cut short
+            names.append(str(json.loads(line)["folder"]))
+    found = [(folder / name) for name in names if name == Path(name).name]
+    return [old for old in found if old.is_dir() and not old.is_symlink()]
+
+
+def _unlink(folder: Path, names: tuple[str, ...]) -> None:
+    for name in names:
         (folder / name).unlink(missing_ok=True)
 
 
 class RunFolder:
     """A run folder that is being written."""
 
-    def __init__(self, folder: Path, document: dict[str, object]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        clear(folder)
+    def __init__(self, folder: Path, document: dict[str, object], overwrite: bool = False) -> None:
+        open_folder(folder, overwrite)
         self.folder = folder
         (folder / "config.yaml").write_text(documents.write(document), encoding="utf-8")
         self._rows: IO[str] = (folder / "rounds.jsonl").open("x", encoding="utf-8")

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import zmq
 
+from psim.errors import ConfigError
 from psim.wire.layout import Buffer
 
 UNCOPIED = 1 << 16
 """Bytes from which a buffer is sent without a copy; below, copying is cheaper."""
+EXAMPLE = "tcp://127.0.0.1:5555"
 GOODBYE_LINGER = 1_000
 """Milliseconds that a closing socket takes to hand over its last words."""
 
@@ -22,6 +24,12 @@ def outgoing(frames: Sequence[Buffer]) -> Sequence[Buffer | zmq.Frame]:
         zmq.Frame(frame, track=False, copy=False) if len(frame) >= UNCOPIED else frame
         for frame in frames
     ]
+
+
+def check_tcp(option: str, address: str) -> None:
+    """Raise ConfigError where the address is of another transport: nothing would be counted."""
+    if not address.startswith("tcp://"):
+        raise ConfigError(f"{option} {address}: is no TCP address: write it like {EXAMPLE}")
 
 
 def context() -> zmq.Context[zmq.Socket[bytes]]:

@@ -9,7 +9,7 @@ import zmq
 
 from psim.errors import ConfigError, PeerError
 from psim.runtime.connection import Connection
-from psim.runtime.frames import GOODBYE_LINGER, context, outgoing
+from psim.runtime.frames import GOODBYE_LINGER, check_tcp, context, outgoing
 from psim.runtime.monitor import Monitor
 from psim.wire.encode import Encoded
 from psim.wire.layout import LARGEST_CONTROL, Buffer
@@ -23,6 +23,7 @@ class Hub:
     """
 
     def __init__(self, address: str, largest: int = LARGEST_CONTROL) -> None:
+        check_tcp("--bind", address)
         self._context = context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
@@ -32,6 +33,7 @@ class Hub:
         self._monitor = Monitor(self._socket, zmq.EVENT_DISCONNECTED)
         self._uncopied = largest > LARGEST_CONTROL
         self._peers: dict[int, bytes] = {}
+        self._gone: list[bytes] = []
         self._timeout = -1.0
         self.connections: dict[bytes, Connection] = {}
         try:
@@ -61,27 +63,29 @@ class Hub:
 
     def send(self, peer: bytes, message: Encoded) -> None:
         """Hand a message over. Raises PeerError where the peer is gone."""
-        self.send_all([peer], message)
+        if self.send_all([peer], message):
+            raise PeerError("a peer that a message was meant for is gone")
 
-    def send_all(self, peers: Sequence[bytes], message: Encoded) -> None:
-        """Hand one message to several peers; its large frames are shared, not copied."""
+    def send_all(self, peers: Sequence[bytes], message: Encoded) -> list[bytes]:
+        """Hand one message to several peers; its large frames are shared, not copied. Returns the
+        peers that are gone.
+        """
+        gone = []
         lengths = [len(frame) for frame in message.all()]
         frames = outgoing(message.all())
         for peer in peers:
             try:
                 self._socket.send_multipart([peer, *frames], zmq.NOBLOCK)
-            except zmq.ZMQError as error:
-                raise PeerError(f"a message to a peer could not be sent: {error}") from None
-            self.connections[peer].count_sent(lengths)
+            except zmq.ZMQError:
+                gone.append(peer)
+            else:
+                self.connections[peer].count_sent(lengths)
+        return gone
 
     def departures(self) -> list[bytes]:
         """Peers whose connection has ended since the last call."""
-        gone = []
-        for _, descriptor in self._monitor.poll():
-            peer = self._peers.pop(descriptor, None)
-            if peer is not None:
-                self.connections[peer].close()
-                gone.append(peer)
+        self._notice()
+        gone, self._gone = self._gone, []
         return gone
 
     def close(self, linger: int = 0) -> None:
@@ -96,9 +100,17 @@ class Hub:
         """Close once the last words are with the kernel."""
         self.close(GOODBYE_LINGER)
 
+    def _notice(self) -> None:
+        for _, descriptor in self._monitor.poll():
+            peer = self._peers.pop(descriptor, None)
+            if peer is not None:
+                self.connections[peer].close()
+                self._gone.append(peer)
+
     def _first_look(self, peer: bytes, frame: zmq.Frame) -> Buffer:
         """A frame's buffer; a peer's first frame also tells which connection is its."""
         if peer not in self.connections:
+            self._notice()  # this connection may have the descriptor of one that has ended
             descriptor = int(frame.get(zmq.SRCFD))
             self.connections[peer] = Connection.behind(descriptor)
             self._peers[descriptor] = peer

@@ -8,7 +8,7 @@ import zmq
 
 from psim.errors import ConfigError, PeerError, RoundTimeout
 from psim.runtime.connection import Connection
-from psim.runtime.frames import GOODBYE_LINGER, context, outgoing
+from psim.runtime.frames import GOODBYE_LINGER, check_tcp, context, outgoing
 from psim.runtime.monitor import Monitor
 from psim.wire.encode import Encoded
 from psim.wire.layout import Buffer
@@ -23,6 +23,7 @@ class Line:
     """
 
     def __init__(self, address: str) -> None:
+        check_tcp("--connect", address)
         self.address = address
         self._context = context()
         self._socket = self._context.socket(zmq.DEALER)

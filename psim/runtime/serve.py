@@ -9,15 +9,17 @@ from typing import NoReturn
 from psim.errors import AuditError, PeerError, RoundTimeout, WireError
 from psim.experiment import Experiment, master
 from psim.nodes.lobby import Guest, Lobby, complaint, refusal
-from psim.nodes.master import Broadcast, Finish, Instruction, Master, Record
+from psim.nodes.master import Broadcast, Finish, Hold, Instruction, Master, Record
 from psim.nodes.observer import Observer
 from psim.nodes.outcome import Outcome
 from psim.runtime import connection, tcpinfo
 from psim.runtime.hub import Hub
 from psim.runtime.line import GLANCE
+from psim.runtime.pacer import Pacer
+from psim.runtime.realtime import RealClock
 from psim.threads import single_threaded
 from psim.wire.decode import decode_control, kind_of
-from psim.wire.encode import encode_control
+from psim.wire.encode import Encoded, encode_control
 from psim.wire.layout import Buffer
 from psim.wire.messages import VECTOR_KINDS, Control, Kind
 
@@ -50,13 +52,20 @@ class Server:
         }
         self.lobby = Lobby(config.workers, terms)  # type: ignore[arg-type]
         self.finish: Finish | None = None
+        self.real: RealClock | None = None
+        self._lost: PeerError | None = None
+        self._next_look = 0.0
+        self._strangers: set[bytes] = set()
+        self._refused = ""
 
     def run(self) -> Outcome:
         """From the first hello to the last audit. However it ends, the workers are told."""
         try:
             with single_threaded():
                 self._join()
-                node = master(self.experiment, time.perf_counter, time.thread_time)
+                real = self.experiment.config.network.clock == "real"
+                stopwatch = time.perf_counter if real else time.thread_time
+                node = master(self.experiment, time.perf_counter, stopwatch)
                 self.observer.started()
                 self._rounds(node)
                 audit, reason = self._part()
@@ -64,7 +73,10 @@ class Server:
             self._call_off(error)
             raise
         assert self.finish is not None
-        return Outcome(self.finish, node.iterate.x, node.account, audit, reason)
+        lag = (
+            None if node.emulation is None else node.emulation.lags.summary(node.emulation.instant)
+        )
+        return Outcome(self.finish, node.iterate.x, node.account, audit, reason, lag)
 
     # Joining
 
@@ -74,13 +86,12 @@ class Server:
             left = until - time.monotonic()
             if left <= 0:
                 raise RoundTimeout(
-                    f"{self.lobby.awaited()} within {self.deadlines.join:g} s: start the others "
-                    f"with psim worker --connect {self.hub.address}, or raise deadlines.join"
+                    f"{self.lobby.awaited()} within {self.deadlines.join:g} s{self._refused}: "
+                    f"start the others with psim worker --connect {self.hub.address}, or raise "
+                    "deadlines.join"
                 )
-            arrived = self.hub.receive(min(left, GLANCE))
-            if arrived is None:
-                self._look_around()
-            else:
+            arrived = self._next(min(left, GLANCE))
+            if arrived is not None:
                 self._welcome(*arrived)
 
     def _welcome(self, peer: bytes, frames: list[Buffer]) -> None:
@@ -95,6 +106,7 @@ class Server:
 
     def _reply(self, peer: bytes, answer: Control) -> None:
         if answer.kind is Kind.REFUSE:
+            self._refused = f" (a peer was refused: {answer.fields['reason']})"
             self.observer.log(f"refused a peer: {answer.fields['reason']}")
         try:
             self.hub.send(peer, encode_control(answer))
@@ -104,50 +116,84 @@ class Server:
     # Rounds
 
     def _rounds(self, node: Master) -> None:
-        self._perform(node, node.begin())
+        begun = node.begin()
+        if self.experiment.config.network.clock == "real":
+            self.real = self._real_clock(node)
+        self._perform(node, begun)
         until = time.monotonic() + self.deadlines.silence
         while self.finish is None:
-            arrived = self.hub.receive(GLANCE)
+            arrived = self._next(GLANCE)
+            if arrived is not None and self._take(node, *arrived):
+                until = time.monotonic() + self.deadlines.silence
+            elif time.monotonic() > until:
+                self._give_up(node)
+
+    def _real_clock(self, node: Master) -> RealClock:
+        """Instant 0 is now; while it waits, messages are taken as they come."""
+
+        def listen(seconds: float) -> None:
+            arrived = self._next(min(seconds, GLANCE))
             if arrived is not None:
                 self._take(node, *arrived)
-                until = time.monotonic() + self.deadlines.silence
-            else:
-                self._look_around()
-                if time.monotonic() > until:
-                    self._give_up(node)
 
-    def _take(self, node: Master, peer: bytes, frames: list[Buffer]) -> None:
+        hosts = {rank: peer for peer, guest in self.lobby.guests.items() for rank in guest.ranks}
+
+        def send(rank: int, message: Encoded) -> None:
+            self._tell([hosts[rank]], message)
+
+        return RealClock(Pacer(self.experiment.config.network.spin), listen, send)
+
+    def _take(self, node: Master, peer: bytes, frames: list[Buffer]) -> bool:
+        """Take a message; whether it was one of this run's workers that sent it."""
         guest = self.lobby.guests.get(peer)
         if guest is None:
             self._turn_away(peer, frames)
-            return
+            return False
         try:
             if kind_of(frames) not in VECTOR_KINDS:
                 self._hear(guest, decode_control(frames))
-                return
             instructions = node.receive(frames, guest.ranks)
         except WireError as error:
             self._expel(peer, error)
         self._perform(node, instructions)
+        return True
 
     def _perform(self, node: Master, instructions: list[Instruction]) -> None:
         for instruction in instructions:
             match instruction:
-                case Broadcast(message):
-                    self.hub.send_all(list(self.lobby.guests), message)
+                case Broadcast(message, due):
+                    if self.real is None or due is None:
+                        self._tell_all(message)
+                    else:
+                        self.real.deliver(node, due)
                     self.observer.round(node.round, node.instant)
+                case Hold(until):
+                    assert self.real is not None
+                    self.real.hold(until)
+                    self._perform(node, node.proceed())
                 case Record(row):
                     self.observer.recorded(row)
                 case Finish():
                     self.finish = instruction
 
-    def _hear(self, guest: Guest, message: Control) -> None:
+    def _tell_all(self, message: Encoded) -> None:
+        self._tell(list(self.lobby.guests), message)
+
+    def _tell(self, peers: list[bytes], message: Encoded) -> None:
+        for peer in self.hub.send_all(peers, message):
+            self._lost = self._lost or _departed(self.lobby.guests[peer])
+
+    def _hear(self, guest: Guest, message: Control) -> NoReturn:
+        """A worker's word that is no vector message: there is none that a run goes on after."""
         if message.kind is Kind.FAILED:
             raise complaint(guest.description, message.fields)
         raise WireError(f"{message.kind.name} in the middle of a run")
 
     def _turn_away(self, peer: bytes, frames: list[Buffer]) -> None:
-        """A stranger: a worker too many, or nothing of ours."""
+        """A stranger: a worker too many, or nothing of ours. It is told once."""
+        if peer in self._strangers:
+            return
+        self._strangers.add(peer)
         try:
             kind = decode_control(frames).kind.name
         except WireError as error:
@@ -159,14 +205,30 @@ class Server:
         who = self.lobby.guests[peer].description
         raise PeerError(f"{who} broke the protocol: {error}") from None
 
+    def _next(self, timeout: float) -> tuple[bytes, list[Buffer]] | None:
+        """The next message within ``timeout`` seconds; now and then a look at who is there."""
+        arrived = self.hub.receive(timeout)
+        if arrived is None or time.monotonic() >= self._next_look:
+            self._look_around()
+            self._next_look = time.monotonic() + GLANCE
+        return arrived
+
     def _look_around(self) -> None:
-        """While nothing comes: is everybody still there?"""
-        for peer in self.hub.departures():
-            guest = self.lobby.guests.get(peer)
-            if guest is not None:
-                self.watch()
-                raise PeerError(f"{guest.description} went away: its connection ended")
-        self.watch()
+        """Is everybody still there? Who is gone is named at the look after that: its last words,
+        which may be on their way, say more.
+        """
+        found = self._missing()
+        if self._lost is not None:
+            raise found or self._lost
+        self._lost = found
+
+    def _missing(self) -> PeerError | None:
+        gone = [peer for peer in self.hub.departures() if peer in self.lobby.guests]
+        try:
+            self.watch()
+        except PeerError as error:
+            return error
+        return _departed(self.lobby.guests[gone[0]]) if gone else None
 
     def _give_up(self, node: Master) -> NoReturn:
         ranks = sorted(node.awaited)
@@ -184,19 +246,31 @@ class Server:
         assert self.finish is not None
         goodbye = Control(Kind.GOODBYE, {"status": self.finish.status})
         waiting = set(self.lobby.guests)
-        self.hub.send_all(list(waiting), encode_control(goodbye))
+        self._tell_all(encode_control(goodbye))
         until = time.monotonic() + self.deadlines.silence
         while waiting:
-            arrived = self.hub.receive(GLANCE)
-            if arrived is None:
-                self._look_around()
-                if time.monotonic() > until:
-                    raise RoundTimeout(f"{len(waiting)} workers did not say goodbye")
-            elif arrived[0] in waiting and decode_control(arrived[1]).kind is Kind.BYE:
+            arrived = self._next(GLANCE)
+            if arrived is not None and arrived[0] in waiting:
+                self._bye(*arrived)
                 waiting.remove(arrived[0])
+            elif time.monotonic() > until:
+                names = ", ".join(self.lobby.guests[peer].description for peer in waiting)
+                raise RoundTimeout(
+                    f"no goodbye came for {self.deadlines.silence:g} s from {names[:200]}: are "
+                    "they still there?"
+                )
         audit = self._audit()
         self.hub.send_all(list(self.lobby.guests), encode_control(Control(Kind.CLOSE)))
         return audit
+
+    def _bye(self, peer: bytes, frames: list[Buffer]) -> None:
+        """A worker's answer to the goodbye."""
+        try:
+            message = decode_control(frames)
+            if message.kind is not Kind.BYE:
+                self._hear(self.lobby.guests[peer], message)
+        except WireError as error:
+            self._expel(peer, error)
 
     def _audit(self) -> tuple[dict[str, object] | None, str | None]:
         reason = tcpinfo.unavailable()
@@ -219,6 +293,10 @@ class Server:
                 self.hub.send(peer, goodbye)
             except PeerError:
                 continue
+
+
+def _departed(guest: Guest) -> PeerError:
+    return PeerError(f"{guest.description} went away: its connection ended")
 
 
 def check_audit(audit: dict[str, object] | None) -> None:

@@ -15,6 +15,7 @@ from psim.errors import (
     DataError,
     PeerError,
     PsimError,
+    VersionError,
     WireError,
 )
 from psim.experiment import Opener
@@ -28,10 +29,13 @@ from psim.threads import single_threaded
 from psim.wire.decode import decode_control, kind_of
 from psim.wire.encode import encode_control
 from psim.wire.layout import LARGEST_CONTROL, Buffer
-from psim.wire.messages import PROTOCOL, VECTOR_KINDS, Control, Kind
+from psim.wire.messages import PROTOCOL, VECTOR_KINDS, Control, Field, Kind
 
 JOIN = 60.0
 """Seconds that a worker waits for a master: it learns the config's own deadlines only from it."""
+
+LONGEST_HOLD = 86_400.0
+"""Seconds for which the real clock may hold a broadcast back; one that is gone is seen anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +54,20 @@ class Terms:
         fields = message.fields
         document, first, count = (fields.get(key) for key in ("config", "first", "count"))
         size, step_size = fields.get("size"), fields.get("step_size")
+        fingerprint = fields.get("fingerprint")
         if not (
             isinstance(document, dict)
             and type(first) is int
             and type(count) is int
             and type(size) is int
             and type(step_size) is float
+            and isinstance(fingerprint, str)
         ):
             raise WireError("a welcome that lacks what a worker must know")
         config = configs.parse(document)
         if not 0 <= first < first + count <= config.workers or size < 1:
             raise WireError(f"a welcome to ranks {first} to {first + count - 1}")
-        return cls(config, range(first, first + count), size, step_size, str(fields["fingerprint"]))
+        return cls(config, range(first, first + count), size, step_size, fingerprint)
 
 
 def work(
@@ -99,12 +105,23 @@ def _take_part(line: Line, count: int, join: float, tell: Callable[[str], None])
         for _, answer in host.receive(frames):
             line.send(answer)
         patience = 2 * deadlines.silence
+        if terms.config.network.clock == "real":
+            patience += LONGEST_HOLD
 
 
 def _join(line: Line, count: int, join: float) -> Terms:
-    fields = {"protocol": PROTOCOL, "count": count, "host": platform.node(), "pid": os.getpid()}
-    line.send(encode_control(Control(Kind.HELLO, dict(fields))))
-    answer = decode_control(line.receive(join, "an answer to the hello"))
+    fields: dict[str, Field] = {
+        "protocol": PROTOCOL,
+        "count": count,
+        "host": platform.node(),
+        "pid": os.getpid(),
+    }
+    line.send(encode_control(Control(Kind.HELLO, fields)))
+    frames = line.receive(join, "an answer to the hello")
+    try:
+        answer = decode_control(frames)
+    except VersionError as error:
+        raise PeerError(f"the master at {line.address} speaks {error}", error.exit_code) from None
     if answer.kind in (Kind.REFUSE, Kind.GOODBYE):
         raise complaint(f"the master at {line.address} refused", answer.fields)
     if answer.kind is not Kind.WELCOME:
@@ -123,7 +140,9 @@ def _load(terms: Terms) -> WorkerHost:
         )
     shares = {rank: problem.share(rank) for rank in terms.ranks}
     setup = agree(terms.config, terms.size, terms.step_size)
-    return WorkerHost(setup, shares, time.thread_time)
+    # On the real clock ranks do slow one another, and the time that passes is what counts.
+    real = terms.config.network.clock == "real"
+    return WorkerHost(setup, shares, time.perf_counter if real else time.thread_time)
 
 
 def _part(line: Line, message: Control, deadline: float) -> str:

@@ -38,7 +38,8 @@ NOTHING = Charge(0, 0, 0, 0, 0)
 @dataclass(slots=True)
 class Book:
     """The charges of one direction and category: those that all ranks had alike, and each rank's
-    own."""
+    own.
+    """
 
     alike: Charge = NOTHING
     total: Charge = NOTHING

@@ -17,7 +17,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from psim.net.fluid import finish_times
+from psim.net import kernel
+from psim.net.fluid import MANY, Varying, finish_times
+from psim.net.trace import Trace
 
 Floats = NDArray[np.float64]
 
@@ -128,6 +130,92 @@ def test_agrees_with_the_exact_simulation(flows: Flows) -> None:
 def test_agrees_with_the_exact_simulation_over_decades(flows: Flows) -> None:
     expected = [float(instant) for instant in exact_finish_times(flows)]
     assert finish_times(*flows) == pytest.approx(expected, rel=1e-9)
+
+
+@settings(max_examples=300, deadline=None)  # the first call compiles
+@given(SMALL | WIDE)
+@example(Flows([0, 0, 1], [4, 4, 1], [1, 3, 3], 4))
+def test_the_compiled_algorithm_agrees_with_the_exact_simulation(flows: Flows) -> None:
+    expected = [float(instant) for instant in exact_finish_times(flows)]
+    starts, bits, caps = (np.array(column, dtype=np.float64) for column in flows[:3])
+    capacity = min(flows.capacity, 1e15)
+    found = kernel.finish_times(starts, bits, np.minimum(caps, capacity), capacity)
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("levels", [1, 5, 5000])
+def test_many_flows_are_the_same_compiled(levels: int) -> None:
+    rng = np.random.default_rng(levels)
+    bits, starts = rng.integers(0, 2_000_000, MANY), rng.choice(2000, MANY) / 2000
+    caps = rng.choice(10 ** rng.uniform(6, 8, levels), MANY)
+    several = [finish_times(starts, bits, caps, capacity) for capacity in (1e9, 1e10)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("psim.net.fluid.MANY", MANY + 1)
+        for found, capacity in zip(several, (1e9, 1e10), strict=True):
+            assert found == pytest.approx(finish_times(starts, bits, caps, capacity), rel=1e-12)
+
+
+QUARTERS = st.integers(1, 8).map(lambda quarters: quarters / 4)
+SOME_RATES = st.lists(st.sampled_from([0.0, 1.0, 2.0, 5.0]), min_size=1, max_size=4)
+
+
+@st.composite
+def some_traces(draw: st.DrawFn) -> Trace:
+    rates = draw(SOME_RATES)
+    lengths = [draw(QUARTERS) for _ in rates]
+    times = [sum(lengths[:i]) for i in range(len(rates))]
+    if draw(st.booleans()):
+        return Trace(times, [*rates[:-1], 1.0])
+    return Trace(times, [*rates[:-1], rates[-1] or 1.0], sum(lengths))
+
+
+def exact_with_traces(
+    flows: Flows, traces: dict[int, tuple[Trace, float]], until: int = 400
+) -> list[Fraction]:
+    """As `exact_finish_times`, on a grid of quarters of seconds on which all traces change."""
+    left = {i: Fraction(bits) for i, bits in enumerate(flows.bits) if bits}
+    finish = [Fraction(start) for start in flows.starts]
+    now = min(finish)
+    while left and now < until:
+        caps = {i: Fraction(flows.caps[i]) for i in left if flows.starts[i] <= now}
+        for i in caps.keys() & traces.keys():
+            trace, shift = traces[i]
+            instant = float(now) + shift
+            within = instant if trace.period == inf else instant % trace.period
+            caps[i] = Fraction(float(trace.rates[trace.times <= within][-1]))
+        rates = fair_rates(caps, Fraction(flows.capacity))
+        ends = [now + left[i] / rate for i, rate in rates.items() if rate > 0]
+        grid = Fraction(int(now * 4) + 1, 4)
+        then = min([*ends, grid])
+        for i, rate in rates.items():
+            left[i] -= rate * (then - now)
+        now = then
+        for i in [i for i in caps if left[i] == 0]:
+            finish[i] = now
+            del left[i]
+    assert not left
+    return finish
+
+
+@settings(max_examples=200)
+@given(st.data(), st.integers(1, 5), st.sampled_from([1.0, 4.0, 6.0, 1000.0]))
+def test_caps_that_change_agree_with_the_exact_simulation(
+    data: st.DataObject, n: int, capacity: float
+) -> None:
+    def column(each: st.SearchStrategy[float]) -> list[float]:
+        return data.draw(st.lists(each, min_size=n, max_size=n))
+
+    starts, bits = column(QUARTERS), column(st.integers(0, 12).map(float))
+    caps = column(st.sampled_from([1.0, 2.0, 5.0]))
+    traced = {i: (data.draw(some_traces()), data.draw(QUARTERS)) for i in range(0, n, 2)}
+    if n > 2:
+        traced[2] = traced[0]  # two flows with one trace
+    for i, (trace, _) in traced.items():
+        caps[i] = trace.most
+    varying = [Varying(t, np.array([i]), np.array([shift])) for i, (t, shift) in traced.items()]
+    expected = exact_with_traces(Flows(starts, bits, caps, capacity), traced)
+    found = finish_times(starts, bits, caps, capacity, varying)
+    assert found == pytest.approx([float(instant) for instant in expected], rel=1e-9, abs=1e-9)
 
 
 @given(st.lists(st.integers(1, 20).map(Fraction), min_size=1), st.integers(1, 100).map(Fraction))

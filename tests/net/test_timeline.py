@@ -7,8 +7,11 @@ from math import inf
 import numpy as np
 import pytest
 
+from psim.net.distributions import Draws, Exponential, Uniform
 from psim.net.links import Link, link_bytes
+from psim.net.loss import Losses, Path
 from psim.net.timeline import Timeline
+from psim.net.trace import Trace
 
 MBIT, GBIT = 1e6, 1e9
 FRAMED = 1000 * 1448  # 1000 full segments:
@@ -110,3 +113,102 @@ def test_the_result_does_not_alias_what_the_caller_passed() -> None:
 def test_sizes_must_be_one_or_one_per_rank() -> None:
     with pytest.raises(ValueError, match="broadcast"):
         star(3, Link(), Link()).gather([0.0] * 3, [10, 10])
+
+
+SEVEN = 7  # any round
+
+
+def test_jitter_is_latency_drawn_for_each_message() -> None:
+    jitter = Exponential(0.0, 0.01)
+    link = Link(10 * MBIT, 0.02, jitter=jitter)
+    timeline = Timeline([link] * 3, [Link()] * 2 + [link], seed=5)
+    drawn = Draws(5, "jitter.up", [jitter] * 3).at(SEVEN)
+    gather = timeline.gather(np.zeros(3), FRAMED, round=SEVEN)
+    assert gather.arrived == pytest.approx(1.2112 + 0.02 + drawn)
+    assert gather.finished == pytest.approx([1.2112] * 3)
+    assert timeline.gather([0.0], FRAMED, ranks=[2], round=SEVEN).arrived[0] == gather.arrived[2]
+    arrivals = timeline.broadcast(1.0, FRAMED, round=SEVEN)
+    down = Draws(5, "jitter.down", [None, None, jitter]).at(SEVEN)[2]
+    assert arrivals == pytest.approx([1.0, 1.0, 1.0 + 1.2112 + 0.02 + down])
+    assert (timeline.broadcast(1.0, FRAMED, round=8) != arrivals).any()
+
+
+def test_jitter_says_when_flows_meet_at_the_ingress() -> None:
+    early, late = Link(), Link(jitter=Uniform(2.0, 3.0))
+    timeline = Timeline([early, late], [Link()] * 2, ingress=BITS)
+    arrived = timeline.gather([0.0, 0.0], FRAMED).arrived
+    assert arrived[0] == pytest.approx(1.0)
+    assert 3.0 <= arrived[1] <= 4.0
+
+
+def test_a_lost_segment_crosses_again_and_comes_late() -> None:
+    up, down = Link(10 * MBIT, 0.02, loss=0.002), Link(latency=0.03)
+    n = 200
+    timeline = Timeline([up] * n, [down] * n, seed=1)
+    gather = timeline.gather(np.zeros(n), FRAMED, round=SEVEN)
+    path = Path(*(np.full(n, x) for x in (0.05, 0.25, 1514 * 8 / (10 * MBIT))))
+    losses = Losses(1, "loss.up", [0.002] * n)
+    repair = losses.repair(np.arange(n), np.full(n, 1000), path, SEVEN)
+    extra = repair.resent * 1514 * 8 / (10 * MBIT)
+    assert gather.arrived == pytest.approx(1.2112 + extra + repair.delay + 0.02)
+    assert 0 < (repair.delay == 0).sum() < n
+    assert timeline.broadcast(0.0, FRAMED, round=SEVEN) == pytest.approx([0.03] * n)
+
+
+TRACE = Trace([0.0, 1.0, 3.0], [4 * MBIT, 0.0, 16 * MBIT])
+"""A message of 12.112 Mbit: 4 in the first second, none in two more, the rest at 16 Mbit/s."""
+
+
+def test_a_bandwidth_that_changes() -> None:
+    link = Link(latency=0.5, trace=TRACE)
+    timeline = Timeline([link] * 2, [link, Link(trace=TRACE, trace_start=3.0)])
+    gather = timeline.gather([0.0, 10.0], FRAMED)
+    assert gather.finished == pytest.approx([3.507, 10.757])
+    assert gather.arrived == pytest.approx([4.007, 11.257])
+    assert timeline.broadcast(0.0, FRAMED) == pytest.approx([4.007, 0.757])
+
+
+def test_the_ingress_shares_what_the_links_have_at_the_time() -> None:
+    """What rank 0 sends in its first second arrives in the second from 0.5 s on, and so on."""
+    links = [Link(latency=0.5, trace=TRACE), Link(latency=0.5)]
+    timeline = Timeline(links, [Link()] * 2, ingress=10 * MBIT)
+    # From 0 (at the sender) rank 0 has 4 and rank 1 what is left, 6, then all 10 for 0.6112 s;
+    # from 3 on rank 0's other 8.112 Mbit have all 10.
+    arrived = timeline.gather([0.0, 0.0], FRAMED).arrived
+    assert arrived == pytest.approx([3.0 + 0.8112 + 0.5, 1.0 + 0.6112 + 0.5])
+
+
+def test_slow_start_adds_its_term_to_cold_connections_and_idle_ones() -> None:
+    link = Link(100 * MBIT, 0.05)
+    warm = Timeline([link] * 2, [link] * 2)
+    cold = Timeline([link] * 2, [link] * 2, slow_start=True)
+    payload = 1448 / 1514 * 100 * MBIT / 8
+    # 1.448 MB are 7 windows of 10 segments and more; 10 * 2^6 segments are the first to cover B.
+    extra = 6 * 0.1 - 63 * 14480 / payload
+    first, usual = (t.gather([0.0, 0.0], FRAMED).arrived for t in (cold, warm))
+    assert first - usual == pytest.approx([extra] * 2)
+    down = cold.broadcast(0.3, FRAMED) - warm.broadcast(0.3, FRAMED)
+    assert down == pytest.approx([extra] * 2), "the other direction is cold yet"
+    soon = cold.gather(first, FRAMED).arrived - warm.gather(first, FRAMED).arrived
+    assert soon == pytest.approx([0.0] * 2)
+    # T = 0.3 s; a connection that rests for 0.7 s halves its window of B twice.
+    later = cold.gather([first[0] + 10.0], FRAMED, ranks=[0]).arrived
+    assert later - first[0] - 10.0 == pytest.approx(usual[:1] + extra)
+
+
+def test_a_round_of_ten_thousand_flows_is_cheap() -> None:
+    from time import process_time
+
+    n = 10_000
+    rng = np.random.default_rng(0)
+    links = [Link(rate, 0.01) for rate in (10 * MBIT * rng.lognormal(0, 1, n)).tolist()]
+    timeline = Timeline(links, links, ingress=10 * GBIT, egress=10 * GBIT)
+    ready, sizes = rng.uniform(0, 1, n), rng.integers(1, 200_000, n)
+    timeline.gather(ready, sizes)  # compiles
+    spent = []
+    for _ in range(3):
+        began = process_time()
+        timeline.broadcast(0.0, 100_000)
+        timeline.gather(ready, sizes)
+        spent.append(process_time() - began)
+    assert min(spent) < 0.15  # some 0.02 where nothing else runs

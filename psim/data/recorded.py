@@ -1,0 +1,74 @@
+"""Compute times of an earlier run, to be replayed: seconds, one row per round, a column per rank.
+
+They come from a run folder with ranks.jsonl (one line per round and rank, with ``round``, ``rank``
+and ``compute``), from such a file, or from a .npy array of shape (rounds, ranks).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from psim.errors import DataError
+
+Floats = NDArray[np.float64]
+
+
+def read(path: str, workers: int) -> Floats:
+    """Seconds, shape (rounds, workers); recorded rounds in ascending order. Raises DataError."""
+    place = Path(path)
+    if place.is_dir():
+        place = place / "ranks.jsonl"
+        if not place.exists():
+            raise DataError(f"{place}: no such file: record the run with metrics: {{ranks: true}}")
+    seconds = _array(place) if place.suffix == ".npy" else _lines(place)
+    if seconds.ndim != 2 or seconds.shape[1] != workers or not len(seconds):
+        raise DataError(f"{place}: has shape {seconds.shape}: needs a row per round, of {workers}")
+    if not np.isfinite(seconds).all() or seconds.min() < 0:
+        raise DataError(f"{place}: has values that are no seconds: they must be finite, and from 0")
+    return seconds
+
+
+def _array(path: Path) -> Floats:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file: give a run folder or a .npy file") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: not a .npy file of numbers: {error}") from None
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        raise DataError(f"{path}: not a .npy file of numbers")
+    return array.astype(np.float64)
+
+
+def _lines(path: Path) -> Floats:
+    rounds: dict[int, dict[int, float]] = {}
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                round, rank, seconds = _line(path, number, line)
+                rounds.setdefault(round, {})[rank] = seconds
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file: give a run folder or a .npy file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    ranks = range(max((len(row) for row in rounds.values()), default=0))
+    for round, row in rounds.items():
+        if row.keys() != set(ranks):
+            raise DataError(f"{path}: round {round} has {len(row)} ranks, others {len(ranks)}")
+    return np.array([[rounds[t][rank] for rank in ranks] for t in sorted(rounds)], ndmin=2)
+
+
+def _line(path: Path, number: int, line: str) -> tuple[int, int, float]:
+    """Round, rank and seconds."""
+    try:
+        row = json.loads(line)
+        round, rank, seconds = row["round"], row["rank"], row["compute"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: line {number}: no round, rank and compute: {error}") from None
+    if type(round) is not int or type(rank) is not int or type(seconds) not in (int, float):
+        raise DataError(f"{path}: line {number}: round and rank are whole numbers, compute seconds")
+    return round, rank, float(seconds)

@@ -1,0 +1,109 @@
+"""What computing costs on the timeline: each rank's work of a round, and the master's.
+
+The time of a rank is the one of its source (measured, constant, drawn or recorded) times the rank's
+own factor, times the factor of a straggler while it is one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from psim.net.distributions import Distribution, Draws
+from psim.random import uniforms
+
+Floats = NDArray[np.float64]
+
+
+class Source(Protocol):
+    """Where durations come from."""
+
+    def seconds(self, round: int, reported: Floats) -> Floats:
+        """One duration (s) per rank; ``reported`` is what the ranks measured."""
+
+
+class Measured:
+    """As long as the ranks report."""
+
+    def seconds(self, round: int, reported: Floats) -> Floats:
+        return reported
+
+
+class Constant:
+    """Always as long."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def seconds(self, round: int, reported: Floats) -> Floats:
+        return np.full_like(reported, self._seconds)
+
+
+class Drawn:
+    """Each rank and round anew from one distribution."""
+
+    def __init__(self, seed: int, workers: int, distribution: Distribution) -> None:
+        self._draws = Draws(seed, "compute", [distribution] * workers)
+
+    def seconds(self, round: int, reported: Floats) -> Floats:
+        return self._draws.at(round)
+
+
+class Replay:
+    """As recorded: row t mod rows of an array of shape (rows, ranks) in round t."""
+
+    def __init__(self, recorded: ArrayLike) -> None:
+        self._recorded = np.asarray(recorded, dtype=np.float64)
+        assert self._recorded.ndim == 2
+
+    def seconds(self, round: int, reported: Floats) -> Floats:
+        row: Floats = self._recorded[round % len(self._recorded)]
+        return row
+
+
+@dataclass(frozen=True, slots=True)
+class Straggler:
+    """In each spell of ``rounds`` rounds a rank is ``factor`` times slower with this probability;
+    ranks and spells are independent.
+    """
+
+    probability: float
+    factor: float
+    rounds: int = 1
+
+    def factors(self, seed: int, workers: int, round: int) -> Floats:
+        """One factor per rank."""
+        share = uniforms(seed, "straggler", np.arange(workers), round // self.rounds)[:, 0]
+        return np.where(share < self.probability, self.factor, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """The times of all ranks. ``factors`` has one number per rank; ``master_seconds`` is what the
+    master's own work costs, None as long as it is measured.
+    """
+
+    source: Source
+    factors: Floats
+    straggler: Straggler | None = None
+    master_seconds: float | None = None
+    seed: int = 0
+
+    def seconds(self, round: int, reported: Floats) -> Floats:
+        """How long each rank computes in a round (s); ``reported`` has what they measured."""
+        times = self.source.seconds(round, reported) * self.factors
+        if self.straggler is not None:
+            times = times * self.straggler.factors(self.seed, len(self.factors), round)
+        return times
+
+    def master(self, measured: float) -> float:
+        """What aggregating and advancing costs the master (s)."""
+        return measured if self.master_seconds is None else self.master_seconds
+
+
+def constant(workers: int, seconds: float) -> Compute:
+    """Every rank computes as long in every round, and the master's work costs nothing."""
+    return Compute(Constant(seconds), np.ones(workers), master_seconds=0.0)

@@ -1,0 +1,49 @@
+"""The real clock: every rank is sent a broadcast at its emulated instant, a round ends at its own.
+
+Instants come from the node's timeline; this file only waits for them, and listens while it waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from psim.runtime.pacer import Pacer
+
+if TYPE_CHECKING:
+    from psim.nodes.master import Master
+    from psim.wire.encode import Encoded
+
+LISTENING = 0.003
+"""Seconds before an instant at which listening ends: ZeroMQ waits in whole milliseconds."""
+
+
+class RealClock:
+    """``listen(seconds)`` takes what comes for at most so long; ``send(rank, message)`` hands a
+    message to one rank's host.
+    """
+
+    def __init__(
+        self,
+        pacer: Pacer,
+        listen: Callable[[float], None],
+        send: Callable[[int, Encoded], None],
+    ) -> None:
+        self.pacer, self._listen, self._send = pacer, listen, send
+
+    def deliver(self, node: Master, due: Sequence[float]) -> None:
+        """Send each rank its copy of the broadcast when it is due: in the order of the instants,
+        and of the ranks where they are equal.
+        """
+        self.pacer.stopped = node.paused
+        order = sorted(range(len(due)), key=due.__getitem__)
+        copies = [node.copy_for(rank) for rank in order]
+        for rank, copy in zip(order, copies, strict=True):
+            self.hold(due[rank])
+            self._send(rank, copy)
+
+    def hold(self, until: float) -> None:
+        """Wait for an instant, and listen meanwhile."""
+        while (left := self.pacer.remaining(until) - LISTENING) > 0:
+            self._listen(left)
+        self.pacer.hold(until)
