@@ -21,6 +21,8 @@ from itertools import count
 from math import inf
 from operator import attrgetter
 
+ROUNDING = 1e-9
+"""The share of a flow that may be missing where it is complete as its cap changes."""
 ANY = -1
 """Stands for the flow in the key of a group that any flow with its cap may join."""
 
@@ -121,17 +123,24 @@ class Bottleneck:
         group.side.load += group.pace
         group.side.schedule(group)
 
-    def change(self, flow: int, cap: float) -> None:
-        """From now on the cap of an active flow is another."""
+    def change(self, flow: int, cap: float) -> bool:
+        """From now on the cap of an active flow is another. Whether it is complete already: what
+        rounding leaves of it must not wait for the end of a pause.
+        """
         group = self.alone[flow]
         group.settle()
         group.side.remove(group)
         del self._groups[group.key]
+        size = group.flows[0][0]
+        if size - group.served <= ROUNDING * size:
+            del self.alone[flow]
+            return True
         group.cap = min(cap, self._capacity)
         group.key = (group.cap, flow)
         self._groups[group.key] = group
         self._capped.add(group)
         self._capped.schedule(group)
+        return False
 
     def _new(self, cap: float, flow: int = ANY) -> _Group:
         """A group without flows: on the capped side, until the next balance."""

@@ -123,8 +123,8 @@ def _until(end: float, bottleneck: Bottleneck, changes: _Changes) -> Iterator[tu
     while (instant := changes.next_instant()) < end:
         yield from bottleneck.run(instant)
         flow, cap = changes.pop(bottleneck.alone)
-        if flow in bottleneck.alone:
-            bottleneck.change(flow, cap)
+        if flow in bottleneck.alone and bottleneck.change(flow, cap):
+            yield flow, instant
     yield from bottleneck.run(end)
 
 

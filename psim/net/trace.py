@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
+ROUNDING = 1e-12
+"""The share of a message that may be missing by rounding where it is complete."""
+
 
 class Trace:
     """rates[i] (bits/s) holds from times[i] (s) to times[i + 1], and the last one to ``period``,
@@ -55,10 +58,13 @@ class Trace:
         target = self.carried(starts) + bits
         total = inf if self.period == inf else float(self._carried[-1])
         cycles, within = self._divided(target, total)
-        # At a period's end exactly, it is complete then, and not after a pause that follows.
-        early = (within == 0) & (cycles > 0)
-        cycles, within = np.where(early, cycles - 1, cycles), np.where(early, total, within)
-        place = np.clip(self._carried[: len(self.times)].searchsorted(within) - 1, 0, None)
+        # What fits exactly is complete then, and rounding must not let a pause that follows pass.
+        slack = ROUNDING * bits + 4 * np.spacing(target)
+        early = (within <= slack) & (cycles > 0)
+        cycles = np.where(early, cycles - 1, cycles)
+        within = np.where(early, total + within, within) if total < inf else within
+        place = self._carried[: len(self.times)].searchsorted(within - slack) - 1
+        place = np.clip(place, 0, None)
         with np.errstate(divide="ignore", invalid="ignore"):  # 0 bits at a rate of 0: used nowhere
             instant = self.times[place] + (within - self._carried[place]) / self.rates[place]
         if self.period < inf:

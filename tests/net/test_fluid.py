@@ -197,7 +197,7 @@ def exact_with_traces(
     return finish
 
 
-@settings(max_examples=200)
+@settings(max_examples=300)
 @given(st.data(), st.integers(1, 5), st.sampled_from([1.0, 4.0, 6.0, 1000.0]))
 def test_caps_that_change_agree_with_the_exact_simulation(
     data: st.DataObject, n: int, capacity: float

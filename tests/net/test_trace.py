@@ -52,6 +52,17 @@ def test_the_changes_that_follow() -> None:
     assert list(islice(AGAIN.changes(4.0), 4)) == expected
 
 
+@given(st.integers(1, 999), st.integers(0, 10**5), st.sampled_from([1e6, 12e6, 1e9 / 7]))
+def test_what_fits_before_a_pause_does_not_wait_for_its_end(
+    milliseconds: int, periods: int, rate: float
+) -> None:
+    trace = Trace([0.0, milliseconds * 1e-3], [rate, 0.0], period=1.0)
+    found = trace.finish([float(periods)], [rate * milliseconds * 1e-3])
+    assert found == pytest.approx(periods + milliseconds * 1e-3, abs=1e-6)
+    again = trace.finish([float(periods)], [3 * rate * milliseconds * 1e-3])
+    assert again == pytest.approx(periods + 2 + milliseconds * 1e-3, abs=1e-6)
+
+
 @given(
     st.lists(st.floats(0, 100).map(round), min_size=1, max_size=6),
     st.floats(0, 50),

@@ -111,14 +111,6 @@ def test_a_reason_of_any_length_is_cut() -> None:
     assert len(str(raised.value)) < 2500
 
 
-def test_a_guest_that_leaves_ends_the_run_and_a_stranger_does_not() -> None:
-    lobby = Lobby(2, {})
-    lobby.receive(b"a", hello())
-    lobby.leave(b"stranger")
-    with pytest.raises(PeerError, match=r"rank 0 on h .* went away before the run began"):
-        lobby.leave(b"a")
-
-
 def test_it_says_what_it_waits_for() -> None:
     lobby = Lobby(4, {})
     assert lobby.awaited() == "0 of 4 workers came"
