@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     import torch
 else:
@@ -145,11 +147,16 @@ def mean(payloads: Sequence[Payload], count: int, total: torch.Tensor) -> Payloa
     of the dense sum either way.
     """
     total.zero_()
-    for payload in payloads:
-        add_(total, payload)
-    supports = [payload.indices for payload in payloads if isinstance(payload, Sparse)]
-    entries = sum(support.numel() for support in supports)
-    if len(supports) == len(payloads) and 2 * entries < total.numel():
-        indices = torch.unique(torch.cat(supports))
-        return Sparse(total.numel(), indices, total[indices] / count)
-    return Dense(total / count)
+    sparse = [payload for payload in payloads if isinstance(payload, Sparse)]
+    if len(sparse) < len(payloads):
+        for payload in payloads:
+            add_(total, payload)
+        return Dense(total / count)
+    # One call adds entry after entry, and so in the order of the payloads.
+    indices = torch.cat([payload.indices for payload in sparse])
+    values = torch.cat([payload.values for payload in sparse]).to(total.dtype)
+    total.index_add_(0, indices, values)
+    if 2 * indices.numel() >= total.numel():
+        return Dense(total / count)
+    support = torch.from_numpy(np.unique(indices.numpy()))
+    return Sparse(total.numel(), support, total[support] / count)

@@ -37,7 +37,7 @@ class TopK(Compressor):
         self, vector: torch.Tensor, state: State, step: Step, level: float | None = None
     ) -> tuple[Payload, State]:
         indices = largest(vector, entries(self.k, vector.numel()))
-        return Sparse(vector.numel(), indices, vector[indices]), state
+        return Sparse(vector.numel(), indices, vector.index_select(0, indices)), state
 
     def guarantee(self, size: int) -> Guarantee:
         return Guarantee("contractive", entries(self.k, size) / size)

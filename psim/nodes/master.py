@@ -188,7 +188,8 @@ class Master:
         if update is not None and self.setup.method.downlink == "update":
             return pack(update, self.setup.method.update, Kind.UPDATE, self.round)
         x = self.iterate.x.to(self.setup.dtype(self.setup.model), copy=True)
-        self.iterate.x.copy_(x)
+        if x.dtype != self.iterate.x.dtype:
+            self.iterate.x.copy_(x)
         return Packet(Kind.MODEL, self.round, 0, (Dense(x),))
 
     def _message(self, packet: Packet, size: Size, frames: Sequence[Buffer]) -> list[Instruction]:

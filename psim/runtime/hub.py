@@ -48,16 +48,15 @@ class Hub:
         if timeout != self._timeout:
             self._socket.rcvtimeo, self._timeout = max(1, round(1000 * timeout)), timeout
         try:
-            first = self._socket.recv(copy=False)
+            peer = self._socket.recv()
         except zmq.Again:
             return None
-        peer = first.bytes
-        frames: list[Buffer] = []
-        while self._socket.getsockopt(zmq.RCVMORE):
-            if self._uncopied or peer not in self.connections:
-                frames.append(self._first_look(peer, self._socket.recv(copy=False)))
-            else:
-                frames.append(self._socket.recv())
+        frames: list[Buffer]
+        if self._uncopied or peer not in self.connections:
+            parts = self._socket.recv_multipart(copy=False)
+            frames = [self._first_look(peer, part) for part in parts]
+        else:
+            frames = list(self._socket.recv_multipart())
         self.connections[peer].count_received(map(len, frames))
         return peer, frames
 

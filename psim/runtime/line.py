@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 import zmq
 
 from psim.errors import ConfigError, PeerError, RoundTimeout
 from psim.runtime.connection import Connection
-from psim.runtime.frames import GOODBYE_LINGER, check_tcp, context, outgoing
+from psim.runtime.frames import GOODBYE_LINGER, UNCOPIED, check_tcp, context, outgoing
 from psim.runtime.monitor import Monitor
 from psim.wire.encode import Encoded
 from psim.wire.layout import Buffer
@@ -72,6 +73,19 @@ class Line:
         frames = message.all()
         self._socket.send_multipart(outgoing(frames))
         self.connection.count_sent(map(len, frames))
+
+    def send_each(self, messages: Iterable[Encoded]) -> None:
+        """Hand messages over as they are made; small ones together at the end, so that the master,
+        which may share this machine's cores, is woken once and not for each.
+        """
+        small = []
+        for message in messages:
+            if sum(map(len, message.frames)) < UNCOPIED:
+                small.append(message)
+            else:
+                self.send(message)
+        for message in small:
+            self.send(message)
 
     def close(self, linger: int = 0) -> None:
         """End the connection; ``linger`` ms for what is still queued."""

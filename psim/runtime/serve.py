@@ -150,7 +150,7 @@ class Server:
             self._turn_away(peer, frames)
             return False
         try:
-            if kind_of(frames) not in VECTOR_KINDS:
+            if len(frames) == 1 and kind_of(frames) not in VECTOR_KINDS:
                 self._hear(guest, decode_control(frames))
             instructions = node.receive(frames, guest.ranks)
         except WireError as error:

@@ -102,8 +102,7 @@ def _take_part(line: Line, count: int, join: float, tell: Callable[[str], None])
         frames = line.receive(patience, "a broadcast")
         if kind_of(frames) not in VECTOR_KINDS:
             return _part(line, decode_control(frames), deadlines.silence)
-        for _, answer in host.receive(frames):
-            line.send(answer)
+        line.send_each(answer for _, answer in host.receive(frames))
         patience = 2 * deadlines.silence
         if terms.config.network.clock == "real":
             patience += LONGEST_HOLD

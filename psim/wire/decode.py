@@ -43,6 +43,11 @@ class Expected:
     payloads: int = 1
 
 
+_KINDS = {int(kind): kind for kind in Kind}
+_INDEX_TYPES = {width: np.dtype(f"<u{width}") for width in (1, 2, 4)}
+_VALUE_TYPES = tuple(np.dtype("<i2" if name == "bfloat16" else name) for name in TYPES)
+
+
 def kind_of(frames: Sequence[Buffer]) -> Kind:
     """The kind of a message, before the rest of it is looked at. Raises WireError."""
     head = bytes(frames[0][:5]) if frames else b""
@@ -55,10 +60,10 @@ def kind_of(frames: Sequence[Buffer]) -> Kind:
             f"protocol version {version}: this psim speaks version {PROTOCOL}: install the same "
             "psim on all machines"
         )
-    try:
-        return Kind(kind)
-    except ValueError:
-        raise WireError(f"a message of unknown kind {kind}") from None
+    found = _KINDS.get(kind)
+    if found is None:
+        raise WireError(f"a message of unknown kind {kind}")
+    return found
 
 
 def decode_control(frames: Sequence[Buffer]) -> Control:
@@ -82,9 +87,8 @@ def decode(frames: Sequence[Buffer], expected: Expected) -> tuple[Packet, Size]:
         raise WireError(f"a {kind.name} message where a vector message was expected")
     header, used = _header(frames[0])
     _, _, round, rank, count = _integers(header[:5])
-    _limit("round", round, expected.rounds)
-    _limit("rank", rank, expected.workers)
-    _limit("number of payloads", count, expected.payloads)
+    if round > expected.rounds or rank > expected.workers or count > expected.payloads:
+        raise _beyond(expected, round, rank, count)
     shapes, scalars = _shapes(header[5:], count, expected.size)
     lengths = [length for shape in shapes for length in shape.lengths]
     body, report = _split(frames, used, lengths)
@@ -93,6 +97,14 @@ def decode(frames: Sequence[Buffer], expected: Expected) -> tuple[Packet, Size]:
     taken = frames if report is None else frames[:-1]
     size = measure(taken)
     return Packet(kind, round, rank, payloads, scalars, compute), size
+
+
+def _beyond(expected: Expected, round: int, rank: int, count: int) -> WireError:
+    """The error that names the first field beyond its limit."""
+    limits = {"round": (round, expected.rounds), "rank": (rank, expected.workers)}
+    limits["number of payloads"] = (count, expected.payloads)
+    what, value, largest = next((k, v, most) for k, (v, most) in limits.items() if v > most)
+    return WireError(f"{what} {value}: at most {largest} was expected")
 
 
 def _unpack(frame: Buffer) -> list[Field]:
@@ -119,14 +131,10 @@ def _header(frame: Buffer) -> tuple[list[Field], int]:
 
 
 def _integers(values: Sequence[Field]) -> list[int]:
-    if not all(type(value) is int and value >= 0 for value in values):
-        raise WireError("a header field that is no natural number")
+    for value in values:
+        if type(value) is not int or value < 0:
+            raise WireError("a header field that is no natural number")
     return values  # type: ignore[return-value]
-
-
-def _limit(what: str, value: int, largest: int) -> None:
-    if value > largest:
-        raise WireError(f"{what} {value}: at most {largest} was expected")
 
 
 def _shapes(fields: list[Field], count: int, size: int) -> tuple[list[Shape], tuple[Scalar, ...]]:
@@ -181,19 +189,19 @@ def _payload(shape: Shape, bodies: list[memoryview]) -> Payload:
 
 
 def _indices(body: memoryview, shape: Shape) -> torch.Tensor:
-    raw = np.frombuffer(body, dtype=f"<u{index_width(shape.size)}").astype(np.int64)
-    if raw.size and (raw[-1] >= shape.size or (raw.size > 1 and not (raw[1:] > raw[:-1]).all())):
+    raw = np.frombuffer(body, dtype=_INDEX_TYPES[index_width(shape.size)]).astype(np.int64)
+    last = int(raw[-1]) if raw.size else -1
+    if last >= shape.size or (raw.size > 1 and not (raw[1:] > raw[:-1]).all()):
         raise WireError(f"indices that do not increase strictly below {shape.size}")
     return torch.from_numpy(raw)
 
 
 def _values(body: memoryview, shape: Shape) -> torch.Tensor:
-    kind = TYPES[shape.type]
-    array = np.frombuffer(body, dtype="<i2" if kind == "bfloat16" else np.dtype(kind))
+    array = np.frombuffer(body, dtype=_VALUE_TYPES[shape.type])
     if array.nbytes <= INLINE or not array.flags.writeable:
         array = array.copy()  # aligned, and not a view that would keep the frame alive
     values = torch.from_numpy(array)
-    return values.view(torch.bfloat16) if kind == "bfloat16" else values
+    return values.view(torch.bfloat16) if TYPES[shape.type] == "bfloat16" else values
 
 
 def _seconds(report: Buffer) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import cache
 
 import msgpack
 import numpy as np
@@ -19,6 +20,7 @@ from psim.wire.layout import DENSE, INLINE, SHARED, SPARSE, TYPES, Buffer, Frame
 from psim.wire.messages import PROTOCOL, Control, Packet, Scalar
 from psim.wire.size import Size, measure
 
+_INDEX_TYPES = {width: np.dtype(f"<u{width}") for width in (1, 2, 4)}
 REPORT = struct.Struct("<d")
 """The trailing frame: seconds of computing."""
 
@@ -59,8 +61,13 @@ def encode_control(message: Control) -> Encoded:
     return Encoded([frame], measure([frame]))
 
 
+@cache
+def _code(dtype: torch.dtype) -> int:
+    return TYPES.index(str(dtype).removeprefix("torch."))
+
+
 def _describe(payload: Payload) -> list[Scalar]:
-    code = TYPES.index(str(payload.values.dtype).removeprefix("torch."))
+    code = _code(payload.values.dtype)
     if isinstance(payload, Dense):
         return [DENSE << 4 | code, payload.size]
     form = SPARSE if isinstance(payload, Sparse) else SHARED
@@ -70,17 +77,16 @@ def _describe(payload: Payload) -> list[Scalar]:
 def _buffers(payload: Payload) -> Frames:
     values = _raw(payload.values)
     if isinstance(payload, Sparse):
-        width = index_width(payload.size)
-        return [_bytes(payload.indices.numpy().astype(f"<u{width}")), values]
+        raw = payload.indices.numpy().astype(_INDEX_TYPES[index_width(payload.size)])
+        return [_bytes(raw), values]
     return [values]
 
 
 def _raw(values: torch.Tensor) -> memoryview:
     """The tensor's memory, uncopied where it is contiguous."""
-    values = values.detach().contiguous()
     if values.dtype == torch.bfloat16:
         values = values.view(torch.int16)
-    return _bytes(values.numpy())
+    return _bytes(np.ascontiguousarray(values.numpy()))
 
 
 def _bytes(array: np.ndarray) -> memoryview:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Buffer = bytes | memoryview
 Frames = list[Buffer]
@@ -25,17 +25,16 @@ def index_width(size: int) -> int:
     return 1 if size < 1 << 8 else 2 if size < 1 << 16 else 4
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A payload as a header announces it: ``count`` values of a vector of ``size`` entries."""
+class Shape(NamedTuple):
+    """A payload as a header announces it: ``values`` values of a vector of ``size`` entries."""
 
     form: int
     type: int
     size: int
-    count: int
+    values: int
 
     @property
     def lengths(self) -> list[int]:
         """Bytes of each of its buffers, in order: indices, where they travel, and values."""
-        values = self.count * WIDTHS[self.type]
-        return [self.count * index_width(self.size), values] if self.form == SPARSE else [values]
+        values = self.values * WIDTHS[self.type]
+        return [self.values * index_width(self.size), values] if self.form == SPARSE else [values]

@@ -55,15 +55,20 @@ class Packet:
     compute: float | None = None
 
     @property
-    def bits(self) -> int:
-        """The papers' convention: 32 per transmitted float value, and nothing else."""
-        floats = sum(type(scalar) is float for scalar in self.scalars)
-        return 32 * (floats + self.nnz)
-
-    @property
     def nnz(self) -> int:
         """How many values of vectors travel."""
-        return sum(payload.values.numel() for payload in self.payloads)
+        count = 0
+        for payload in self.payloads:
+            count += payload.values.numel()
+        return count
+
+    @property
+    def bits(self) -> int:
+        """The papers' convention: 32 per transmitted float value, and nothing else."""
+        count = self.nnz
+        for scalar in self.scalars:
+            count += type(scalar) is float
+        return 32 * count
 
 
 @dataclass(frozen=True, slots=True)

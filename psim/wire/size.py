@@ -8,7 +8,7 @@ way and a READY command.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from psim.wire.layout import Buffer
 
@@ -26,8 +26,7 @@ def framed(length: int) -> int:
     return length + (2 if length <= SHORT_FRAME else 9)
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """Two levels of one message: its serialized bytes, and those with ZMTP framing."""
 
     payload: int
