@@ -15,7 +15,6 @@ from psim.config import Config
 from psim.data.opened import OpenedProblem, open_problem
 from psim.emulated import Emulated
 from psim.errors import ConfigError, DataError
-from psim.net.timeline import Timeline
 from psim.nodes.account import Account
 from psim.nodes.master import Limits, Master
 from psim.nodes.setup import Setup, agree
@@ -112,11 +111,6 @@ def master(
 def _emulated(config: Config) -> Emulated | None:
     """The config's network, where it has an emulation."""
     return None if config.network.clock == "none" else emulated.opened(config)
-
-
-def timeline(config: Config) -> Timeline:
-    """The config's links, rank by rank."""
-    return emulated.opened(config).timeline()
 
 
 def _constants(config: Config, problem: OpenedProblem) -> dict[str, object]:

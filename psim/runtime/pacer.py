@@ -30,10 +30,6 @@ class Pacer:
         self.stopped = 0.0
         """Seconds for which the clock stood still: what comes is due so much later."""
 
-    def start(self) -> None:
-        """Instant 0 is now."""
-        self._origin = self._clock()
-
     def now(self) -> float:
         """The present instant."""
         return self._clock() - self._origin - self.stopped
