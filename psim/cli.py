@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -30,8 +32,36 @@ OUT = click.option(
     "--out", type=click.Path(path_type=Path), help="The folder to write; default runs/NAME-N."
 )
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace an earlier run in --out.")
-
 JOBS = click.option("--jobs", type=click.IntRange(1), default=1, help="Runs of a sweep at once.")
+DEVICE = click.option(
+    "--device", default="cpu", help="Where networks compute: cpu, cuda, cuda:1 or mps."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """How and where the runs of a plan are carried out on this machine."""
+
+    out: Path | None
+    overwrite: bool
+    jobs: int
+    device: str
+
+
+def carried(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `Carried`, as its argument ``how``."""
+
+    @OUT
+    @OVERWRITE
+    @JOBS
+    @DEVICE
+    @wraps(command)
+    def wrapped(
+        out: Path | None, overwrite: bool, jobs: int, device: str, **others: object
+    ) -> None:
+        command(how=Carried(out, overwrite, jobs, device), **others)
+
+    return wrapped
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -45,15 +75,11 @@ def psim() -> None:
 @psim.command()
 @CONFIG
 @SET
-@OUT
-@OVERWRITE
-@JOBS
-def run(
-    config: Path, overrides: tuple[str, ...], out: Path | None, overwrite: bool, jobs: int
-) -> None:
+@carried
+def run(config: Path, overrides: tuple[str, ...], how: Carried) -> None:
     """Run an experiment, or all runs of a sweep, on this machine."""
     plan = _plan(config, overrides)
-    _present(_carry_out(plan, out, overwrite, jobs), plan)
+    _present(_carry_out(plan, how), plan)
 
 
 @psim.command()
@@ -62,25 +88,21 @@ def run(
 @click.option("--at", required=True, metavar="BUDGET", help="bits=1e6, time=60s or rounds=500.")
 @click.option("--by", default="grad_norm_sq", metavar="FIELD", help="What is to be smallest.")
 @SET
-@OUT
-@OVERWRITE
-@JOBS
+@carried
 def tune(
     config: Path,
     over: tuple[str, ...],
     at: str,
     by: str,
     overrides: tuple[str, ...],
-    out: Path | None,
-    overwrite: bool,
-    jobs: int,
+    how: Carried,
 ) -> None:
     """Find the best values for each variant of an experiment, at an equal budget."""
     from psim.search import budget, search, tried
 
     keys, spend = [tried(text) for text in over], budget(at)
     plan = _plan(config, overrides, lambda document: search(document, keys, spend))
-    folder = _carry_out(plan, out, overwrite, jobs)
+    folder = _carry_out(plan, how)
     from psim.report import search_curve, tuning
     from psim.report.load import load
 
@@ -128,21 +150,22 @@ def master(
 @psim.command()
 @click.option("--connect", required=True, metavar="ADDRESS", help="Like tcp://HOST:5555.")
 @click.option("--count", type=click.IntRange(1), default=1, help="Ranks that this process hosts.")
-@click.option("--device", default="cpu", help="Where gradients are computed; only cpu so far.")
+@DEVICE
 @click.option("--join", default="60 s", help="How long to wait for the master.")
 def worker(connect: str, count: int, device: str, join: str) -> None:
     """Take part in a master's run; ends with 0 when the run does."""
     from psim.units import duration
 
-    if device != "cpu":
-        raise ConfigError(f"--device {device}: this version computes on the CPU: use --device cpu")
     try:
         patience = duration(join)
     except ConfigError as error:
         raise ConfigError(f"--join {error}") from None
+    from psim.data.opened import Local
+    from psim.device import device as found
     from psim.runtime.work import work
 
-    status = work(connect, count, patience, lambda line: click.echo(line, err=True))
+    own = Local(str(found(device)))
+    status = work(connect, count, patience, lambda line: click.echo(line, err=True), own)
     click.echo(f"the run is over: {status}", err=True)
 
 
@@ -188,7 +211,7 @@ def show(folders: tuple[Path, ...], csv: bool) -> None:
 @psim.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--x", multiple=True, metavar="FIELD", help="One panel each; default bits and time.")
-@click.option("--y", metavar="FIELD", help="Default: grad_norm_sq.")
+@click.option("--y", metavar="FIELD", help="Default: grad_norm_sq, or a network's accuracy.")
 @click.option("--panels", metavar="ROWS,COLUMNS", help="Split by keys: compressor.k,variant.")
 @click.option("--mark", metavar="FIELD", help="In panels: mark rows in which a share is >= 1/2.")
 @click.option("--timeline", is_flag=True, help="Draw where the time went, rank by rank.")
@@ -229,7 +252,7 @@ def _figure(
     from psim.report.load import load_all
     from psim.report.plot import save
 
-    return save(load_all(folders), paths, x, y or "grad_norm_sq")
+    return save(load_all(folders), paths, x, y)
 
 
 def _panels(
@@ -295,14 +318,16 @@ def _plan(
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _carry_out(plan: Plan, out: Path | None, overwrite: bool, jobs: int) -> Path:
+def _carry_out(plan: Plan, how: Carried) -> Path:
     """Run all, with a bar for each; the folder they are in."""
+    from psim.data.opened import Local
     from psim.launch.many import run_plan
     from psim.report.progress import Bars
 
     bars = Bars([run.label for run in plan.runs], [run.config.rounds for run in plan.runs])
     with bars:
-        return run_plan(plan, out, overwrite, jobs, bars.of)
+        local = Local(how.device)
+        return run_plan(plan, how.out, how.overwrite, how.jobs, bars.of, local)
 
 
 def _present(folder: Path, plan: Plan) -> None:

@@ -45,9 +45,11 @@ ValueType = Literal["native", "float64", "float32", "float16", "bfloat16"]
 
 
 class Start(Model):
-    """x^0. ``optimum`` is the minimizer plus ``offset`` in every coordinate."""
+    """x^0. ``optimum`` is the minimizer plus ``offset`` in every coordinate. Without a kind it is
+    the problem's own: zeros, or what a network is initialized with.
+    """
 
-    kind: Literal["zeros", "normal", "file", "optimum"] = "zeros"
+    kind: Literal["zeros", "normal", "file", "optimum"] | None = None
     std: float = Field(1.0, gt=0)
     seed: int | None = Field(None, ge=0, lt=2**63)
     path: FilePath | None = None
@@ -90,11 +92,13 @@ class StepSize(Model):
 
 
 class Wire(Model):
-    """How values and indices travel. ``native`` is the problem's own type."""
+    """How values and indices travel. ``native`` is the problem's own type. Indices are ``raw``
+    integers, ``coded`` near the entropy bound, or in each message the smaller of the two.
+    """
 
     values: ValueType = "native"
     model: ValueType = "native"
-    indices: Literal["raw", "auto"] = "auto"
+    indices: Literal["raw", "coded", "auto"] = "auto"
 
 
 class Metrics(Model):
@@ -117,6 +121,15 @@ class Metrics(Model):
                 "full",
             )
         return self
+
+
+class Evaluate(Model):
+    """In which rounds a network is tested: 0, every, 2 every, …, and the last. ``by``: rank 0 on
+    the whole test set, or every rank on a part of it.
+    """
+
+    every: int = Field(ge=1)
+    by: Literal["one", "all"] = "one"
 
 
 class Deadlines(Model):
@@ -145,7 +158,9 @@ class Config(Model):
     """One run."""
 
     name: str = Field("run", pattern=r"^[\w][\w.+=,@-]*$", max_length=120)
-    rounds: int = Field(ge=1, lt=2**31)
+    rounds: int = Field(0, ge=1, lt=2**31, validate_default=False)
+    """T; 0 until the problem is opened, where ``epochs`` says it."""
+    epochs: float | None = Field(None, gt=0, lt=2**31)
     workers: int = Field(ge=1, le=1_000_000)
     seed: int = Field(0, ge=0, lt=2**63)
     processes: int | None = Field(None, ge=1)
@@ -162,11 +177,22 @@ class Config(Model):
     optimizer: Optimizer | None = None
     wire: Wire = Wire()
     metrics: Metrics = Metrics()
+    evaluate: Evaluate | None = None
     deadlines: Deadlines = Deadlines()
     stop: Stop = Stop()
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
+        if not self.rounds and self.epochs is None:
+            raise ConfigError("this key is missing: give it a value", "rounds")
+        if self.rounds and self.epochs is not None:
+            raise ConfigError(f"{self.epochs:g} says what rounds says: leave one out", "epochs")
+        if self.evaluate is not None and self.evaluate.every % self.metrics.every:
+            raise ConfigError(
+                f"{self.evaluate.every} is no multiple of metrics.every = {self.metrics.every}, "
+                f"and tests are where there is a row: use a multiple of {self.metrics.every}",
+                "evaluate.every",
+            )
         if self.processes is not None and self.processes > self.workers:
             raise ConfigError(
                 f"{self.processes} exceeds workers = {self.workers}: a process hosts at least one "
@@ -192,6 +218,8 @@ class Config(Model):
     def document(self) -> dict[str, object]:
         """The resolved config: running it again gives the same iterates."""
         whole = self.model_dump(mode="json", exclude_none=True)
+        if not self.rounds:
+            del whole["rounds"]
         if self.step_size.plain:
             whole["step_size"] = self.step_size.value
         return whole

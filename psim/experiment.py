@@ -14,7 +14,7 @@ from psim.compressors.base import Compressor
 from psim.compressors.layers import bound
 from psim.config import Config
 from psim.data import arrays
-from psim.data.opened import OpenedProblem, open_problem
+from psim.data.opened import HERE, Local, Opened, Smoothness, open_problem
 from psim.emulated import Emulated
 from psim.errors import ConfigError, DataError
 from psim.methods.base import Method
@@ -34,32 +34,34 @@ class Experiment:
     """What the master knows before the run. ``constants`` are the theory's, by their names in
     summary.json; ``f_star`` is f's minimum where the config asks for it; ``emulated`` is the
     network, where there is an emulation. ``told`` is the config as workers are told it: with what
-    its files say in place of their paths.
+    its files say in place of their paths. ``local`` is what local workers have of this process's.
     """
 
     config: Config
     told: Config
-    problem: OpenedProblem
+    problem: Opened
     setup: Setup
     constants: dict[str, object]
     x0: torch.Tensor
     f_star: float | None
     emulated: Emulated | None
+    local: Local = HERE
 
 
 class Opener:
     """Opens problems, and keeps the last one: the runs of a sweep mostly share theirs."""
 
-    def __init__(self) -> None:
+    def __init__(self, local: Local = HERE) -> None:
+        self.local = local
         self._key = ""
-        self._problem: OpenedProblem | None = None
+        self._problem: Opened | None = None
 
-    def open(self, config: Config) -> OpenedProblem:
-        """The config's problem with its data. Raises DataError."""
+    def open(self, config: Config) -> Opened:
+        """The config's problem with its data. Raises DataError, ConfigError."""
         key = json.dumps([config.problem.document(), config.workers, config.seed])
         if self._problem is None or key != self._key:
             self._problem, self._key = (
-                open_problem(config.problem, config.workers, config.seed),
+                open_problem(config.problem, config.workers, config.seed, self.local),
                 key,
             )
         return self._problem
@@ -68,8 +70,9 @@ class Opener:
 def check(config: Config, opener: Opener) -> None:
     """What `prepare` would find wrong, as far as that is quickly seen. Raises as it does."""
     problem = opener.open(config)
+    config = timed(config, problem.per_epoch)
     told = _told(config, problem, _some_point(problem))
-    agree(told, problem.size, 1.0, segments=problem.segments)
+    agree(told, problem, 1.0)
     _contraction(told, problem)
     if config.start.kind == "file":
         _start(config, problem)
@@ -83,17 +86,22 @@ def prepare(config: Config, opener: Opener | None = None) -> Experiment:
     the same bits.
     """
     with single_threaded():
-        problem = (opener or Opener()).open(config)
+        opener = opener or Opener()
+        problem = opener.open(config)
+        problem.try_out()
         # What is relative to the data is a number from here on: other machines need not agree on L.
         config = config.model_copy(update={"problem": problem.problem})
+        config = timed(config, problem.per_epoch)
         told = _told(config, problem, lambda: problem.minimum()[0])
         constants = _constants(told, problem)
         step_size = constants["step_size"]
         assert isinstance(step_size, float)
-        setup = agree(told, problem.size, step_size, segments=problem.segments)
-        x0 = torch.from_numpy(_start(config, problem))
+        setup = agree(told, problem, step_size)
+        x0 = _start(config, problem)
         f_star = problem.f_star()
-        return Experiment(config, told, problem, setup, constants, x0, f_star, _emulated(config))
+        return Experiment(
+            config, told, problem, setup, constants, x0, f_star, _emulated(config), opener.local
+        )
 
 
 def master(
@@ -121,25 +129,36 @@ def _emulated(config: Config) -> Emulated | None:
     return None if config.network.clock == "none" else emulated.opened(config)
 
 
-def _constants(config: Config, problem: OpenedProblem) -> dict[str, object]:
+def _constants(config: Config, problem: Opened) -> dict[str, object]:
     """L, L_i, L̃, α, θ, β and γ, as far as they exist for this config."""
     alpha = _contraction(config, problem)
     smooth = problem.smoothness()
-    l_tilde = theory.quadratic_mean(smooth.local)
+    known = _unknown() if smooth is None else _smooth(smooth)
+    return {
+        **known,
+        "alpha": alpha,
+        "theta": None if alpha is None else theory.theta(alpha),
+        "beta": None if alpha is None else theory.beta(alpha),
+        "step_size": _step_size(config, smooth, alpha),
+    }
+
+
+def _smooth(smooth: Smoothness) -> dict[str, object]:
     return {
         "L": smooth.chosen,
         "L_pooled": smooth.pooled,
         "L_exact": smooth.exact,
         "L_i": list(smooth.local),
-        "L_tilde": l_tilde,
-        "alpha": alpha,
-        "theta": None if alpha is None else theory.theta(alpha),
-        "beta": None if alpha is None else theory.beta(alpha),
-        "step_size": _step_size(config, smooth.chosen, l_tilde, alpha),
+        "L_tilde": theory.quadratic_mean(smooth.local),
     }
 
 
-def _told(config: Config, problem: OpenedProblem, optimum: Callable[[], np.ndarray]) -> Config:
+def _unknown() -> dict[str, object]:
+    """Of a network nobody knows L."""
+    return dict.fromkeys(("L", "L_pooled", "L_exact", "L_i", "L_tilde"))
+
+
+def _told(config: Config, problem: Opened, optimum: Callable[[], np.ndarray]) -> Config:
     """The config with the files of its compressors and its method read; ``optimum`` gives x* to
     methods that want it. Raises DataError, ConfigError.
     """
@@ -154,7 +173,7 @@ def _told(config: Config, problem: OpenedProblem, optimum: Callable[[], np.ndarr
     return config.model_copy(update={"compressor": opened, "method": method})
 
 
-def _some_point(problem: OpenedProblem) -> Callable[[], np.ndarray]:
+def _some_point(problem: Opened) -> Callable[[], np.ndarray]:
     """x* for a check that must be quick: another point, where there may be an x*."""
 
     def point() -> np.ndarray:
@@ -164,7 +183,7 @@ def _some_point(problem: OpenedProblem) -> Callable[[], np.ndarray]:
     return point
 
 
-def _contraction(config: Config, problem: OpenedProblem) -> float | None:
+def _contraction(config: Config, problem: Opened) -> float | None:
     """α, or None where the compressor has none; ConfigError where the step size needs one."""
     rule = config.step_size.rule
     assert isinstance(config.compressor, Compressor)
@@ -182,11 +201,17 @@ def _contraction(config: Config, problem: OpenedProblem) -> float | None:
     return alpha
 
 
-def _step_size(config: Config, smoothness: float, l_tilde: float, alpha: float | None) -> float:
+def _step_size(config: Config, smooth: Smoothness | None, alpha: float | None) -> float:
     """γ: the rule's whole result times ``multiple``."""
     wanted = config.step_size
     if wanted.value is not None:
         return wanted.value * wanted.multiple
+    if smooth is None:
+        raise ConfigError(
+            f"{wanted.rule!r} needs L, which nobody knows for a network: give a number",
+            "step_size.rule" if "rule" in wanted.model_fields_set else "step_size",
+        )
+    smoothness, l_tilde = smooth.chosen, theory.quadratic_mean(smooth.local)
     if wanted.rule == "inverse_L":
         base = theory.inverse_smoothness_step_size(smoothness)
     elif wanted.rule == "theorem2":
@@ -201,18 +226,36 @@ def _step_size(config: Config, smoothness: float, l_tilde: float, alpha: float |
     return base * wanted.multiple
 
 
-def _start(config: Config, problem: OpenedProblem) -> np.ndarray:
-    """x^0, float64, shape (d,)."""
+def timed(config: Config, per_epoch: int | None) -> Config:
+    """With the rounds that ``epochs`` are; an epoch has ``per_epoch``. Raises ConfigError."""
+    if config.epochs is None:
+        return config
+    if per_epoch is None:
+        raise ConfigError(
+            f"{config.epochs:g}: problem {config.problem.name} has no samples to pass over: give "
+            "rounds",
+            "epochs",
+        )
+    rounds = max(1, round(config.epochs * per_epoch))
+    return config.model_copy(update={"rounds": rounds, "epochs": None})
+
+
+def _start(config: Config, problem: Opened) -> torch.Tensor:
+    """x^0, in the problem's own type; shape (d,)."""
     start, size = config.start, problem.size
+    if start.kind is None:
+        return problem.initial_point()
     if start.kind == "file":
         assert start.path is not None
-        return _read_start(start.path, size)
-    if start.kind == "optimum":
-        return problem.minimum()[0] + start.offset
-    if start.kind == "normal":
+        x0 = _read_start(start.path, size)
+    elif start.kind == "optimum":
+        x0 = problem.minimum()[0] + start.offset
+    elif start.kind == "normal":
         seed = config.seed if start.seed is None else start.seed
-        return random.generator(seed, "start").normal(0.0, start.std, size)
-    return np.zeros(size)
+        x0 = random.generator(seed, "start").normal(0.0, start.std, size)
+    else:
+        x0 = np.zeros(size)
+    return torch.from_numpy(x0).to(getattr(torch, problem.native))
 
 
 def _read_start(path: str, size: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import cos, pi
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator
 
@@ -18,7 +18,8 @@ class Schedule(Kinds):
     and from there on. ``inverse``: s = 1/(t + 1). ``cosine``: s falls from 1 to ``final`` (0 by
     default) at T along half a cosine (Loshchilov and Hutter 2017, equation 5, without restarts).
     With ``warmup`` W, piecewise and cosine begin with s = (t + 1)/W for t < W (Goyal et al. 2017,
-    section 2.2); the cosine's fall begins at W.
+    section 2.2); the cosine's fall begins at W. ``at`` and ``warmup`` count rounds, or epochs, as
+    ``unit`` says.
     """
 
     kinds: ClassVar[dict[str, Takes]] = {
@@ -33,6 +34,7 @@ class Schedule(Kinds):
     factor: float | None = Field(None, gt=0)
     warmup: int | None = Field(None, ge=1)
     final: float | None = Field(None, ge=0, le=1)
+    unit: Literal["rounds", "epochs"] = "rounds"
 
     @field_validator("at")
     @classmethod
@@ -40,6 +42,14 @@ class Schedule(Kinds):
         if at is not None and (at != tuple(sorted(set(at))) or not at or at[0] < 1):
             raise ConfigError(f"{list(at)}: give ascending rounds from 1, like [100, 200]")
         return at
+
+    def in_rounds(self, per_epoch: int) -> Self:
+        """The same, said in rounds, where an epoch has ``per_epoch`` of them."""
+        if self.unit == "rounds":
+            return self
+        at = None if self.at is None else tuple(start * per_epoch for start in self.at)
+        warmup = None if self.warmup is None else self.warmup * per_epoch
+        return self.model_copy(update={"at": at, "warmup": warmup, "unit": "rounds"})
 
     def scale(self, round: int, rounds: int) -> float:
         """s(t) of round t, of T rounds."""

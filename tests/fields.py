@@ -2,9 +2,11 @@
 
 FIELDS = [
     "round",
+    "epoch",
     "time",
     "wall",
     "train_loss",
+    *("test_loss", "test_accuracy", "test_perplexity", "hit_rate_10"),
     "loss",
     "grad_norm_sq",
     "suboptimality",

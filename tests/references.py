@@ -10,6 +10,7 @@ from reference.compressors import top_k
 from reference.cser import cser
 from reference.dcgd import dcgd
 from reference.def_ import detached
+from reference.dgc import dgc
 from reference.diana import diana
 from reference.doublesqueeze import doublesqueeze
 from reference.ec_gdstar import shifted
@@ -30,7 +31,6 @@ from reference.saef import saef
 from reference.sgd import sgd
 from reference.trajectory import Array, Compress, Gradients, Init
 from streams import SHARED, stream
-from tasks import WORKERS
 
 
 class Reference(Protocol):
@@ -101,6 +101,16 @@ def _compensated(
     return ef_sgd(gradients, x0, steps, c, rounds, memory, feedback=keeps).iterates
 
 
+def _dgc(
+    gradients, x0, step_size, compress, rounds, *, momentum=0.5, nesterov=False, masking=True, **_
+):
+    """Without clipping and warm-up; the error's unit does not matter at one step size."""
+    c, steps = same_for_all(compress), constant(step_size)
+    return dgc(
+        every_round(gradients), x0, steps, c, rounds, momentum, masking=masking, nesterov=nesterov
+    ).iterates
+
+
 def _def(gradients, x0, step_size, compress, rounds, **options):
     c, steps = same_for_all(compress), constant(step_size)
     return detached(every_round(gradients), x0, steps, c, rounds, **options).iterates
@@ -142,7 +152,7 @@ def _ef21_bc(gradients, x0, step_size, compress, rounds, *, compressor_down, ini
 
 def _ef21_pp(gradients, x0, step_size, compress, rounds, *, init):
     taking, c, steps = every_round(gradients), same_for_all(compress), constant(step_size)
-    return ef21_pp(taking, x0, steps, c, rounds, lambda _: range(WORKERS), init).iterates
+    return ef21_pp(taking, x0, steps, c, rounds, lambda _: range(len(gradients)), init).iterates
 
 
 def _ef21_page(gradients, x0, step_size, compress, rounds, *, probability, init):
@@ -207,6 +217,7 @@ REFERENCES: dict[str, Reference] = {
     "dcgd": _plain(dcgd),
     "def": _def,
     "def_a": _def,
+    "dgc": _dgc,
     "diana": _diana,
     "doublesqueeze": _doublesqueeze,
     "ec_gdstar": _ec_gdstar,

@@ -26,7 +26,7 @@ def test_the_defaults():
         "none",
     )
     assert (config.start.kind, config.step_size.rule, config.step_size.multiple) == (
-        "zeros",
+        None,
         "theorem2",
         1,
     )

@@ -1,7 +1,7 @@
-"""Fetching a known data set from the LIBSVM site into the cache folder.
+"""Fetching a known data set into the cache folder: a text of the LIBSVM site, or an archive.
 
 What has arrived stays in a ``.part`` file, where the next try goes on; the file gets its name only
-when the SHA-256 of its text is right.
+when its checksum is right: the SHA-256 of the text, the MD5 of an archive.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from psim.data.archives import ARCHIVES, Archive
 from psim.data.known import KNOWN, SITE, KnownDataset
 from psim.data.libsvm import read_text
 from psim.data.locate import cache_folder
@@ -29,6 +31,21 @@ _SILENCE = 30.0
 _CHUNK = 1 << 16
 _SLACK = 1 << 16
 """Bytes that a copy may be longer than the text that is known: line ends, written zeros."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A file to fetch: its name and where it is, and how a right copy is told.
+
+    ``found`` computes the checksum of a copy (or says why it can't), which is to be in ``right``.
+    """
+
+    file: str
+    site: str
+    largest: int
+    checksum: str
+    right: tuple[str, ...]
+    found: Callable[[Path], str]
 
 
 class _Response(Protocol):
@@ -46,25 +63,27 @@ def fetch(
 ) -> Path:
     """The file of a known data set, fetched unless a right copy is there.
 
-    ``folder`` is by default the cache, and ``site`` the variable PSIM_DATA_SITE or the LIBSVM site.
-    DataError where the name is unknown, the site does not answer, or the text is not the right one.
+    ``folder`` is by default the cache, and ``site`` the variable PSIM_DATA_SITE or where the data
+    set is published. DataError where the name is unknown, the site does not answer, or what came
+    has another checksum.
     """
-    dataset = _fetchable(name)
+    wanted = _wanted(name)
     folder = folder or cache_folder()
-    target, part = folder / name, folder / f"{name}.part"
-    if target.is_file() and _hash(target, dataset) in dataset.sha256:
+    target, part = folder / wanted.file, folder / f"{wanted.file}.part"
+    if target.is_file() and wanted.found(target) in wanted.right:
         return target
-    address = f"{(site or os.environ.get('PSIM_DATA_SITE') or SITE).rstrip('/')}/{name}"
+    site = site or os.environ.get("PSIM_DATA_SITE") or wanted.site
+    address = f"{site.rstrip('/')}/{wanted.file}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _download(address, part, dataset.text_bytes + _SLACK, progress or _silent)
-        _check(part, dataset, address)
+        _download(address, part, wanted.largest, progress or _silent)
+        _check(part, wanted, address)
         part.replace(target)
     except (OSError, http.client.HTTPException) as error:
         cause = error.reason if isinstance(error, urllib.error.URLError) else error
         raise DataError(
             f"{address}: cannot be fetched: {cause}. `psim data get {name}` goes on where it "
-            f"stopped; a file {name} in the folder that PSIM_DATA names does as well"
+            f"stopped; a file {wanted.file} in the folder that PSIM_DATA names does as well"
         ) from None
     return target
 
@@ -73,12 +92,38 @@ def _silent(_here: int, _total: int | None) -> None:
     """Reports nothing."""
 
 
-def _fetchable(name: str) -> KnownDataset:
+def _wanted(name: str) -> _Wanted:
+    if name in ARCHIVES:
+        return _archive(ARCHIVES[name])
     if name not in KNOWN:
-        raise DataError(f"{name!r} is no data set that psim knows; {nearest(name, KNOWN)}")
+        fetched = [known for known, dataset in KNOWN.items() if not dataset.shipped]
+        hint = nearest(name, [*fetched, *ARCHIVES])
+        raise DataError(f"{name!r} is no data set that psim fetches; {hint}")
     if KNOWN[name].shipped:
         raise DataError(f"{name} comes with scikit-learn: there is nothing to fetch")
-    return KNOWN[name]
+    return _text(name, KNOWN[name])
+
+
+def _text(name: str, dataset: KnownDataset) -> _Wanted:
+    largest = dataset.text_bytes + _SLACK
+
+    def found(path: Path) -> str:
+        """Of the text, unpacked where it is packed."""
+        try:
+            return hashlib.sha256(read_text(path, largest)).hexdigest()
+        except DataError as error:
+            return f"unknown ({error})"
+
+    return _Wanted(name, SITE, largest, "text's SHA-256", dataset.sha256, found)
+
+
+def _archive(archive: Archive) -> _Wanted:
+    def found(path: Path) -> str:
+        """Of the file as it is. MD5 is all that is published; it guards against damage."""
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+    return _Wanted(archive.file, archive.site, archive.largest, "MD5", (archive.md5,), found)
 
 
 def _download(address: str, part: Path, largest: int, progress: Progress) -> None:
@@ -125,22 +170,13 @@ def _start(response: _Response) -> int | None:
     return int(found[1]) if found else None
 
 
-def _check(part: Path, dataset: KnownDataset, address: str) -> None:
-    """DataError, and no part left, unless the text is the right one."""
-    found = _hash(part, dataset)
-    if found in dataset.sha256:
+def _check(part: Path, wanted: _Wanted, address: str) -> None:
+    """DataError, and no part left, unless what came is right."""
+    found = wanted.found(part)
+    if found in wanted.right:
         return
     part.unlink()
     raise DataError(
-        f"{address}: the text's SHA-256 is {found}, not {dataset.sha256[0]}: what came was "
+        f"{address}: the {wanted.checksum} is {found}, not {wanted.right[0]}: what came was "
         "removed. Try again; if it stays so, the site has another copy"
     )
-
-
-def _hash(path: Path, dataset: KnownDataset) -> str:
-    """SHA-256 of the file's text, unpacked where it is packed; or why it can't be unpacked."""
-    try:
-        text = read_text(path, dataset.text_bytes + _SLACK)
-    except DataError as error:
-        return f"unknown ({error})"
-    return hashlib.sha256(text).hexdigest()

@@ -12,7 +12,9 @@ Those of the LIBSVM site (Chang and Lin, "LIBSVM: a library for support vector m
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from psim.errors import DataError
 from psim.problems.datasets import LIBSVM_NAMES, SHIPPED_NAMES
 
 SITE = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/binary"
@@ -36,6 +38,14 @@ class KnownDataset:
     def shipped(self) -> bool:
         """Whether scikit-learn brings it."""
         return not self.sha256
+
+    def check(self, path: Path, rows: int) -> None:
+        """DataError unless its file has all rows."""
+        if rows != self.rows:
+            raise DataError(
+                f"{path}: has {rows} samples, and {self.name} has {self.rows}: is it complete? To "
+                "use it as it is, give its path"
+            )
 
 
 KNOWN: dict[str, KnownDataset] = {

@@ -14,12 +14,16 @@ import re
 import zlib
 from io import BufferedIOBase, BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from psim.errors import DataError
 from psim.problems.rows import Rows
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 LARGEST_TEXT = 2 << 30
 """Bytes of text that are read into memory."""
@@ -36,6 +40,12 @@ def read(path: Path, dimension: int | None = None) -> Rows:
     ``dimension`` is d; None takes the largest index. DataError names the file, the line and what
     was found there.
     """
+    features, labels = parsed(path, dimension)
+    return Rows(features, two_classes(labels, str(path)))
+
+
+def parsed(path: Path, dimension: int | None = None) -> tuple[csr_array, NDArray[np.float64]]:
+    """The features, float64 of shape (N, d), and the labels as written, (N,). Raises DataError."""
     from scipy.sparse import csr_array
     from sklearn.datasets import load_svmlight_file
 
@@ -49,7 +59,7 @@ def read(path: Path, dimension: int | None = None) -> Rows:
     if not (np.all(np.isfinite(features.data)) and np.all(np.isfinite(labels))):
         raise _wrong_line(path, text, dimension)
     features.eliminate_zeros()  # a zero that is written out means what one left out does
-    return Rows(csr_array(features), two_classes(labels, str(path)))
+    return csr_array(features), labels
 
 
 def read_text(path: Path, largest: int = LARGEST_TEXT) -> bytes:

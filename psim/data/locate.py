@@ -25,10 +25,10 @@ def locate(dataset: str) -> Path:
     raise DataError(_absence(dataset, folders))
 
 
-def folders_searched() -> list[Path]:
-    """``PSIM_DATA`` and its subfolder ``libsvm``, then the cache folder."""
+def folders_searched(subfolder: str = "libsvm") -> list[Path]:
+    """``PSIM_DATA`` and a ``subfolder`` of it, then the cache folder."""
     named = os.environ.get("PSIM_DATA")
-    own = [Path(named).expanduser(), Path(named).expanduser() / "libsvm"] if named else []
+    own = [Path(named).expanduser(), Path(named).expanduser() / subfolder] if named else []
     return [*own, cache_folder()]
 
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from psim import config as configs
+from psim.data.opened import Local
 from psim.errors import UsageError
 from psim.launch.many import run_plan
 from psim.plan import expand
+from psim.problems.network import GIVEN, Network
 from psim.report.load import Results, load
+
+if TYPE_CHECKING:
+    from psim.problems.learning.given import TorchProblem
 
 
 def run(
@@ -19,6 +25,8 @@ def run(
     out: str | Path | None = None,
     overwrite: bool = False,
     jobs: int = 1,
+    problem: TorchProblem | None = None,
+    device: str = "cpu",
 ) -> Results:
     """Run the experiment, or all runs of a sweep, that a config describes; returns its results.
 
@@ -26,6 +34,9 @@ def run(
     start at the current folder). ``out`` is the folder to write, by default the first free
     ``runs/<name>-<n>``; ``jobs`` is how many runs of a sweep go on at once. Raises
     `psim.errors.PsimError`.
+
+    ``problem`` brings a module and its data, for what the config says of `problem` beside these
+    (batch, partition, …). ``device`` is where networks compute: cpu, cuda, cuda:1 or mps.
 
     In a script, guard the call with ``if __name__ == "__main__":``: worker processes import the
     script, as those of `multiprocessing` do. An interactive session needs no guard.
@@ -39,5 +50,14 @@ def run(
         document, folder = {"name": "run", **config}, Path()
     else:
         document, folder = configs.load(Path(config)), Path(config).parent
-    where = None if out is None else Path(out)
-    return load(run_plan(expand(document, folder), where, overwrite, jobs))
+    if problem is not None:
+        document["problem"] = _brought(document.get("problem"), problem)
+    where, local = None if out is None else Path(out), Local(device, problem)
+    return load(run_plan(expand(document, folder), where, overwrite, jobs, local=local))
+
+
+def _brought(section: object, problem: TorchProblem) -> dict[str, object]:
+    """The config's ``problem`` with the model, the data and the loss that were brought."""
+    known = dict(section) if isinstance(section, Mapping) else {}
+    loss = problem.loss if isinstance(problem.loss, str) else GIVEN
+    return {**known, "name": Network.name, "model": GIVEN, "dataset": GIVEN, "loss": loss}

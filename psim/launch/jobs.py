@@ -11,6 +11,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from psim.config import parse
+from psim.data.opened import Local
 from psim.errors import PsimError
 from psim.experiment import Opener
 from psim.launch import single
@@ -57,7 +58,7 @@ def carry(
     sweep: SweepFolder,
     screen_of: Callable[[int], Screen | None],
     at_once: int,
-    _opener: Opener,
+    opener: Opener,
 ) -> list[PsimError]:
     """Carry out a plan with ``at_once`` runs at a time; the failures, in the order they came."""
     waiting, running = list(range(len(plan.runs))), dict[Connection, _Job]()
@@ -67,7 +68,7 @@ def carry(
             while waiting and len(running) < at_once:
                 number = waiting.pop(0)
                 with deferred():
-                    pipe, process = _start(plan, number, sweep.of(number))
+                    pipe, process = _start(plan, number, sweep.of(number), opener.local)
                     running[pipe] = _Job(number, process, screen_of(number))
             ready = wait(list(running))
             for pipe in [pipe for pipe in running if pipe in ready]:
@@ -87,9 +88,9 @@ def carry(
     return failures
 
 
-def _start(plan: Plan, number: int, folder: Path) -> tuple[Connection, BaseProcess]:
+def _start(plan: Plan, number: int, folder: Path, local: Local) -> tuple[Connection, BaseProcess]:
     here, there = context().Pipe(duplex=False)
-    process = fork(_alone, plan.runs[number].config.document(), str(folder), there)
+    process = fork(_alone, plan.runs[number].config.document(), str(folder), there, local)
     there.close()
     return here, process
 
@@ -107,12 +108,13 @@ def _hear(pipe: Connection, job: _Job) -> Ended | None:
     return None
 
 
-def _alone(document: dict[str, object], folder: str, pipe: Connection) -> None:
+def _alone(document: dict[str, object], folder: str, pipe: Connection, local: Local) -> None:
     """The life of a run's own process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it with SIGTERM
     ended: Ended
     try:
-        outcome = single.run(parse(document), Path(folder), False, _Remote(pipe))
+        opener = Opener(local)
+        outcome = single.run(parse(document), Path(folder), False, _Remote(pipe), opener)
         ended = outcome.finish.status, None, 0
     except PsimError as error:
         ended = "failed", str(error), error.exit_code

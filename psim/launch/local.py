@@ -16,9 +16,13 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from psim.errors import PeerError, PsimError
 from psim.launch.signals import deferred
+
+if TYPE_CHECKING:
+    from psim.data.opened import Local
 
 GRACE = 3.0
 """Seconds that worker processes have to end by themselves before they are ended."""
@@ -74,13 +78,14 @@ def _main_importable() -> Iterator[None]:
         main.__file__ = path
 
 
-def host(address: str, count: int) -> None:
+def host(address: str, count: int, own: Local | None = None) -> None:
     """A local worker process's whole life. The master reports errors, which it is told."""
+    from psim.data.opened import HERE
     from psim.runtime.work import work
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the master
     try:
-        work(address, count, GREETING)
+        work(address, count, GREETING, local=own or HERE)
     except PsimError as error:
         sys.exit(error.exit_code)
 
@@ -91,11 +96,13 @@ class LocalWorkers:
     def __init__(self) -> None:
         self.processes: list[BaseProcess] = []
 
-    def start(self, address: str, counts: list[int]) -> None:
-        """One process for each count of ranks, for the master at ``address``."""
+    def start(self, address: str, counts: list[int], own: Local | None = None) -> None:
+        """One process for each count of ranks, for the master at ``address``; each gets a copy of
+        what this process has of its ``own``.
+        """
         for count in counts:
             with deferred():
-                self.processes.append(fork(host, address, count))
+                self.processes.append(fork(host, address, count, own))
 
     def watch(self) -> None:
         """Raise PeerError where a process has ended that should not have."""

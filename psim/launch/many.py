@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from psim.data.opened import HERE, Local
 from psim.errors import PsimError
 from psim.experiment import Opener, check, prepare
 from psim.launch import jobs, single
@@ -24,17 +25,18 @@ def run_plan(
     overwrite: bool = False,
     at_once: int = 1,
     screen_of: ScreenOf = lambda _: None,
+    local: Local = HERE,
 ) -> Path:
     """Carry out all runs; the folder they are in.
 
     What is wrong with any of them is found before the first begins. A run that diverges is a result
     and the others go on; one that fails is in the index, the others go on, and the first failure is
-    raised at the end.
+    raised at the end. ``local`` is what this process has of its own, and its workers then have.
     """
     with terminable(), destination(plan, out, overwrite) as folder:
         if at_once > 1 or any(run.config.transport == "tcp" for run in plan.runs):
             warm_up()
-        opener = Opener()
+        opener = Opener(local)
         if plan.single:
             single.run(plan.runs[0].config, folder, overwrite, screen_of(0), opener)
             return folder

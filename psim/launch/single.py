@@ -94,7 +94,8 @@ def _kept(config: Config, place: _Place, carry: Carrier, opener: Opener | None) 
         except PsimError as error:
             _close(experiment, journal, _ending(error), outcome)
             raise
-        _close(experiment, journal, Ending(outcome.finish.status), outcome)
+        finish = outcome.finish
+        _close(experiment, journal, Ending(finish.status, finish.reason), outcome)
     return outcome
 
 
@@ -107,7 +108,8 @@ def _tcp(experiment: Experiment, journal: Journal) -> Outcome:
     hub = Hub(LOOPBACK, largest_frame(experiment.setup.size))
     local = LocalWorkers()
     try:
-        local.start(hub.address, shares(experiment.config.workers, experiment.config.processes))
+        counts = shares(experiment.config.workers, experiment.config.processes)
+        local.start(hub.address, counts, experiment.local)
         return Server(experiment, hub, journal, local.watch).run()
     finally:
         hub.close_after_goodbye()

@@ -44,12 +44,14 @@ class Record:
 @dataclass(frozen=True, slots=True)
 class Finish:
     """The run is over. ``stopped_by`` names the stop condition that was met; ``instant`` is when
-    what is sent after the last round has come, in emulated seconds, where anything is.
+    what is sent after the last round has come, in emulated seconds, where anything is. ``reason``
+    says where a run diverged, if that is known.
     """
 
     status: Status
     stopped_by: str | None = None
     instant: float | None = None
+    reason: str | None = None
 
 
 Instruction = Broadcast | Hold | Record | Finish

@@ -239,9 +239,9 @@ class Master:
     def _complete(self) -> list[Instruction]:
         """All that the round waits for has come: ask for diagnostics, or go on."""
         if not self.setup.due(self.round):
-            return self._advance()
+            return [self._lost()] if self._where_lost() else self._advance()
         self._asked, self._answers = self.clock(), {}
-        if self.setup.traits.averages and self.setup.complete(self.round):
+        if self.setup.traits.averages and self.setup.reports(self.round):
             return [self._collect("diagnostic")]
         # Where not all ranks have been sent x^t, it comes with the question.
         return [self._diagnose(self.iterate.x if self.participation.partial else None)]
@@ -291,7 +291,8 @@ class Master:
 
     def _take_diagnostics(self, arrived: Sequence[tuple[Packet, Size]]) -> list[Instruction]:
         complete = self.setup.complete(self.round)
-        answers = {packet.rank: Answer.of(packet, complete) for packet, _ in arrived}
+        tested = self.setup.tests(self.round)
+        answers = {packet.rank: Answer.of(packet, complete, tested) for packet, _ in arrived}
         self._answers.update(answers)
         self.awaited.difference_update(answers)
         for packet, size in arrived:
@@ -305,11 +306,9 @@ class Master:
         counted = self.account.counted() if self.setup.traits.starts else self._event.counted
         observed = self.state.observed(self._messages, self.setup.step(self.round))
         found = Found(self._losses, observed, self._answers, paused)
-        made = row(
-            self.round, self._event, counted.bits, counted.nnz, found, self.setup.size, self.f_star
-        )
+        made = row(self.setup, self.round, self._event, counted, found, self.f_star)
         if self._diverged(made):
-            return [*self._by_rank(), Record(made), Finish("diverged")]
+            return [*self._by_rank(), Record(made), self._lost()]
         met = self.limits.met(made)
         if met is None and self.round < self.setup.rounds:
             return [*self._advance(), Record(made)]
@@ -323,6 +322,19 @@ class Master:
             return made["loss"] is None or made["grad_norm_sq"] is None
         finite = all(map(math.isfinite, self._losses.values()))
         return not (finite and bool(self.iterate.x.isfinite().all()))
+
+    def _where_lost(self) -> list[int]:
+        """The ranks whose minibatch has a loss that is not finite."""
+        return [rank for rank in sorted(self._losses) if math.isinf(self._losses[rank])]
+
+    def _lost(self) -> Finish:
+        """The run has diverged; where, if a loss says so."""
+        ranks = self._where_lost()
+        if not ranks:
+            return Finish("diverged")
+        return Finish(
+            "diverged", reason=f"the loss of rank {ranks[0]} is not finite in round {self.round}"
+        )
 
     def _over(self) -> list[Instruction]:
         """All residuals are here after the last round: x becomes the model reported."""

@@ -44,7 +44,7 @@ class Outgoing:
         self._lead = Packet(Kind.GATHERED, round)
         uplink = self._setup.traits.uplink
         self._after = [
-            encode(pack(messages[rank], uplink, Kind.PASSED_ON, round, rank))
+            self._encoded(pack(messages[rank], uplink, Kind.PASSED_ON, round, rank))
             for rank in sorted(messages)
         ]
 
@@ -54,20 +54,23 @@ class Outgoing:
 
     def model(self) -> Encoded:
         """For those that don't have x^{t-1}."""
-        return encode(self._model)
+        return self._encoded(self._model)
 
     def copy(self, rank: int, behind: bool) -> Encoded:
         """For one rank alone. Its size is counted as the common one's: only beyond rank 126 the
         address takes a byte or two more.
         """
         if behind:
-            return encode(replace(self._model, rank=rank + 1))
+            return self._encoded(replace(self._model, rank=rank + 1))
         return self._whole(replace(self._lead, rank=rank + 1))
 
     def _whole(self, lead: Packet) -> Encoded:
-        parts = [encode(lead), *self._after]
+        parts = [self._encoded(lead), *self._after]
         size = Size(sum(p.size.payload for p in parts), sum(p.size.framed for p in parts))
         return Encoded([frame for part in parts for frame in part.frames], size)
+
+    def _encoded(self, packet: Packet) -> Encoded:
+        return encode(packet, self._setup.indices)
 
     def _rounded(self, round: int, iterate: Iterate, update: Message | None) -> Packet:
         """x^t, and what workers are sent beside it."""

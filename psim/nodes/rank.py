@@ -11,6 +11,8 @@ import numpy as np
 from psim.errors import WireError
 from psim.methods.base import Message, Whole, Worker
 from psim.nodes.compression import Compression
+from psim.nodes.devices import HOST
+from psim.problems.base import TrainedShare
 from psim.vectors import Dense, squared_norm, torch
 from psim.wire.messages import Kind, Packet
 
@@ -41,7 +43,10 @@ class Rank:
 
     def message(self, x: torch.Tensor, step: Step, batches: Batches | None, due: bool) -> Message:
         """Differentiate and compress at x^t. ``due``: the round has a row."""
+        if isinstance(self.share, TrainedShare):
+            self.share.begin(step)
         queries = self.state.queries(x, step)
+        self.gradients = ()  # their memory is that of the next ones
         if batches is None:
             points = [q.point if isinstance(q, Whole) else q for q in queries]
             self.gradients = tuple([self.share.gradient(point) for point in points])
@@ -58,8 +63,10 @@ class Rank:
         due: bool,
     ) -> None:
         """All points on one minibatch; its loss is that at the first of them, or that of f_i where
-        only f_i itself is differentiated.
+        only f_i itself is differentiated. A network's costs nothing, and is taken in every round: a
+        run that diverges then ends where it does.
         """
+        due = due or isinstance(self.share, TrainedShare)
         count = self.share.rows
         assert count is not None, "only problems over samples have minibatches"
         batch = batches.rows(count, self.rank, step.round)
@@ -69,7 +76,8 @@ class Rank:
             if isinstance(query, Whole):
                 found.append(self.share.gradient(query.point))
             elif due and math.isnan(self.loss):
-                self.loss, gradient = self.share.loss_and_gradient(query, batch)
+                loss, gradient = self.share.loss_and_gradient(query, batch)
+                self.loss = math.inf if math.isnan(loss) else loss  # NaN says: not computed
                 found.append(gradient)
             else:
                 found.append(self.share.gradient(query, batch))
@@ -91,12 +99,23 @@ class Rank:
             self.residual = None if residual is None else residual.clone()
 
     @np.errstate(all="ignore")
-    def diagnostic(self, x: torch.Tensor, round: int, known: bool, complete: bool) -> Packet:
+    def diagnostic(
+        self,
+        x: torch.Tensor,
+        round: int,
+        known: bool,
+        complete: bool,
+        part: tuple[int, int] | None = None,
+        tested: bool = False,
+    ) -> Packet:
         """What a row of x^t wants to know of this rank: where it is ``complete`` f_i and ∇f_i at x,
         and ‖g_i - ∇f_i‖² after this round's message; ‖e_i‖² before it, and its sum so far. NaN
         where the method has no such thing. ``known``: x is where the round's message was made.
+        Where the network is ``tested``, what the rank's ``part`` of the test set says follows.
         """
-        errors = (self.error_norm_sq, self.total_error)
+        errors: tuple[float, ...] = (self.error_norm_sq, self.total_error)
+        if tested:
+            errors = (*errors, *self._test(x, part))
         if not complete:
             return Packet(Kind.DIAGNOSTIC, round, self.rank, (), (math.nan, math.nan, *errors))
         gradient = self.gradient if known else None
@@ -105,10 +124,18 @@ class Rank:
         estimate = self.state.estimate_of_gradient()
         distortion = math.nan if estimate is None else squared_norm(estimate - gradient)
         scalars = (float(self.share.loss(x)), distortion, *errors)
-        return Packet(Kind.DIAGNOSTIC, round, self.rank, (Dense(gradient),), scalars)
+        return Packet(Kind.DIAGNOSTIC, round, self.rank, (Dense(gradient.to(HOST)),), scalars)
+
+    def _test(self, x: torch.Tensor, part: tuple[int, int] | None) -> tuple[float, float, float]:
+        """Sums of the loss and the score, and over how many examples."""
+        if part is None:
+            return 0.0, 0.0, 0.0
+        assert isinstance(self.share, TrainedShare), "only networks are tested"
+        loss, score, count = self.share.test(x, *part)
+        return loss, score, float(count)
 
     def kept_back(self, round: int) -> Packet:
         """The residual of this round. Raises WireError where the method has none."""
         if self.residual is None:
             raise WireError("COLLECT, and this method reports x itself")
-        return Packet(Kind.RESIDUAL, round, self.rank, (Dense(self.residual),))
+        return Packet(Kind.RESIDUAL, round, self.rank, (Dense(self.residual.to(HOST)),))

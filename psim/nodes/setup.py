@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from psim.compressors.base import Compressor
 from psim.compressors.layers import bound
@@ -12,17 +12,19 @@ from psim.errors import ConfigError
 from psim.methods.base import Iterate, Method, Traits
 from psim.nodes.participation import Participation, participation
 from psim.problems.base import Problem
+from psim.problems.examples import Task
 from psim.random import SHARED
-from psim.segments import Segments, whole
+from psim.segments import Segments
 from psim.step import Step
 from psim.vectors import torch
 from psim.wire.decode import Expected
 
 if TYPE_CHECKING:
-    from psim.config import Config
+    from psim.config import Config, Evaluate
     from psim.optimizer import Optimizer
     from psim.problems.batches import Batches
     from psim.schedule import Schedule
+    from psim.wire.indices import Manner
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Setup:
     those that are parameters of the method. Without a ``schedule`` γ_t is γ, and without
     ``batches`` gradients are those of f_i. ``layers`` counts what is compressed by itself.
     ``full``: in which rounds f and its gradient are evaluated on all data; 0 is never.
+    ``evaluate``: in which ones a network is tested, at the ``task``. An epoch has ``per_epoch``
+    rounds; None where there are no samples.
     """
 
     method: Method
@@ -54,6 +58,10 @@ class Setup:
     native: str = "float64"
     values: str = "native"
     model: str = "native"
+    indices: Manner = "auto"
+    evaluate: Evaluate | None = None
+    task: Task | None = None
+    per_epoch: int | None = None
 
     def step(self, round: int, rank: int = SHARED) -> Step:
         """Round t as a rank sees it, or as the master does."""
@@ -78,6 +86,23 @@ class Setup:
         """Whether the round's row, where it has one, has f and its gradient on all data."""
         return self.full > 0 and (round % self.full == 0 or round == self.rounds)
 
+    def tests(self, round: int) -> bool:
+        """Whether the network is tested in this round, which has a row."""
+        every = 0 if self.evaluate is None else self.evaluate.every
+        return every > 0 and (round % every == 0 or round == self.rounds)
+
+    def reports(self, round: int) -> bool:
+        """Whether the model that the method reports is needed in this round, where it has a row."""
+        return self.complete(round) or self.tests(round)
+
+    def part(self, rank: int, round: int) -> tuple[int, int] | None:
+        """Which part of the test set a rank is tested on in this round, of how many; None: none."""
+        if self.evaluate is None or not self.tests(round):
+            return None
+        if self.evaluate.by == "all":
+            return rank, self.workers
+        return None if rank else (0, 1)
+
     def expected(self) -> Expected:
         """What a receiver of this run's vector messages takes."""
         traits = self.traits
@@ -94,18 +119,25 @@ class Setup:
         return found
 
 
-def agree(
-    config: Config,
-    size: int,
-    step_size: float,
-    native: str = "float64",
-    segments: Segments | None = None,
-) -> Setup:
-    """The setup of a config, once the problem's size and the step size are known. ``segments`` are
-    the layers of x; None where there are none.
+class Facts(Protocol):
+    """What the nodes need to know of a problem with its data: `psim.data.opened.Opened`."""
+
+    size: int
+    native: str
+    task: Task | None
+
+    @property
+    def segments(self) -> Segments: ...
+    @property
+    def per_epoch(self) -> int | None: ...
+
+
+def agree(config: Config, opened: Facts, step_size: float) -> Setup:
+    """The setup of a config, once its problem is opened and the step size is known.
 
     Raises ConfigError where method, compressor and problem do not fit together.
     """
+    size, layers = opened.size, opened.segments
     method, compressor = config.method, config.compressor
     assert isinstance(method, Method)
     assert isinstance(compressor, Compressor)
@@ -124,7 +156,6 @@ def agree(
             "use late: next",
             "participation.late",
         )
-    layers = segments or whole(size)
     for leveled in method.at_levels(compressor):
         _fitted(leveled, size, step_size, layers)
     _check_optimizer(config, method, who.partial)
@@ -144,7 +175,13 @@ def agree(
             "rounds, or leave this out",
             "stop.grad_norm_sq",
         )
-    schedule = config.step_size.schedule
+    if config.evaluate is not None and opened.task is None:
+        raise ConfigError(
+            f"problem {problem.name} has no test set here: leave this out, or use problem: torch "
+            "with a data set that has one (or holdout: a number of examples)",
+            "evaluate",
+        )
+    schedule = config.step_size.schedule.in_rounds(opened.per_epoch or 1)
     return Setup(
         method=method,
         traits=traits,
@@ -162,9 +199,13 @@ def agree(
         step_size=step_size,
         every=config.metrics.every,
         full=full,
-        native=native,
+        native=opened.native,
+        evaluate=config.evaluate,
+        task=opened.task,
+        per_epoch=opened.per_epoch,
         values=config.wire.values,
         model=config.wire.model,
+        indices=config.wire.indices,
     )
 
 

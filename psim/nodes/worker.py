@@ -16,6 +16,7 @@ import numpy as np
 from psim.errors import WireError
 from psim.methods.base import Iterate, Master, Message
 from psim.nodes.compression import Compression
+from psim.nodes.devices import HOST, to_device, to_host
 from psim.nodes.naming import pack, unpack
 from psim.nodes.rank import Rank
 from psim.nodes.shared import SharedIndices
@@ -32,13 +33,18 @@ if TYPE_CHECKING:
 
 class WorkerHost:
     """The ranks of one process. ``stopwatch`` gives seconds; differences of it are reported as what
-    a rank's computing took.
+    a rank's computing took. The iterate and the ranks' states are on ``device``.
     """
 
     def __init__(
-        self, setup: Setup, shares: Mapping[int, Share], stopwatch: Callable[[], float]
+        self,
+        setup: Setup,
+        shares: Mapping[int, Share],
+        stopwatch: Callable[[], float],
+        device: torch.device | None = None,
     ) -> None:
         self.setup, self.stopwatch = setup, stopwatch
+        self.device = device or torch.device(HOST)
         self.expected = setup.expected()
         self._shared = SharedIndices(setup, setup.compressor)
         self.iterate: Iterate | None = None
@@ -58,11 +64,14 @@ class WorkerHost:
         passed_on = [other for other, _ in others]
         self._check(not passed_on or packet.kind == Kind.GATHERED, packet)
         if packet.kind == Kind.DIAGNOSE:
-            x, complete = self._asked_about(packet), self.setup.complete(packet.round)
+            x, round = self._asked_about(packet), packet.round
             assert self.iterate is not None
-            known = x is self.iterate.x and packet.round == self.round
+            known = x is self.iterate.x and round == self.round
+            complete, tested = self.setup.complete(round), self.setup.tests(round)
             for rank in self.ranks:
-                yield rank.rank, encode(rank.diagnostic(x, packet.round, known, complete))
+                part = self.setup.part(rank.rank, round)
+                found = rank.diagnostic(x, round, known, complete, part, tested)
+                yield rank.rank, encode(found)
             return
         if packet.kind == Kind.COLLECT:
             self._check(packet.round == self.round, packet)
@@ -74,7 +83,7 @@ class WorkerHost:
             self._move(packet, passed_on)
             self._begin(packet.round)
         for rank in self._addressees(packet):
-            yield rank.rank, encode(self._message(rank))
+            yield rank.rank, encode(self._message(rank), self.setup.indices)
 
     def _begin(self, round: int) -> None:
         self.round = round
@@ -113,6 +122,7 @@ class WorkerHost:
         else:
             self._check(packet.kind == Kind.GATHERED and self.master is not None, packet)
             update = self._aggregated(packet, passed_on)
+        update = to_device(update, self.device)
         self.iterate.advance(update, self.setup.step(before))
         self._tell(update, before)
 
@@ -126,13 +136,13 @@ class WorkerHost:
             beside = unpack(rest, self.setup.traits.beside, self._shared, packet.round - 1)
         else:
             self._check(not others and not packet.scalars, packet)
-        x = model.values.to(self.setup.dtype("native"))
+        x = model.values.to(self.device, self.setup.dtype("native"))
         if self.iterate is None:
             self._start(x)
         else:
             self.iterate.x = x
         if beside is not None:
-            self._tell(beside, packet.round - 1)
+            self._tell(to_device(beside, self.device), packet.round - 1)
 
     def _aggregated(self, lead: Packet, passed_on: list[Packet]) -> Message:
         """The update that the master makes of the same messages."""
@@ -163,7 +173,7 @@ class WorkerHost:
         setup = self.setup
         self.iterate = setup.iterate(x0)
         if setup.method.downlink == "gather":
-            self.master = setup.method.master(x0, setup.workers)
+            self.master = setup.method.master(x0.to(HOST), setup.workers)
         values = setup.dtype(setup.values)
         for rank, share in sorted(self.shares.items()):
             state = setup.method.worker(x0)
@@ -178,7 +188,7 @@ class WorkerHost:
         step = setup.step(self.round, rank.rank)
         rank.look(due)
         began = self.stopwatch()
-        message = rank.message(self.iterate.x, step, setup.batches, due)
+        message = to_host(rank.message(self.iterate.x, step, setup.batches, due))
         compute = self.stopwatch() - began
         uplink = setup.traits.uplink
         return pack(message, uplink, Kind.MESSAGE, self.round, rank.rank, compute, rank.loss)
@@ -187,13 +197,13 @@ class WorkerHost:
         """The point to be diagnosed: x^t, or what comes with the question, where not all ranks have
         been sent x^t or the model reported is another.
         """
-        elsewhere = self.setup.traits.averages and self.setup.complete(packet.round)
+        elsewhere = self.setup.traits.averages and self.setup.reports(packet.round)
         if not (self.setup.participation.partial or elsewhere):
             self._check(packet.round == self.round and not packet.payloads, packet)
             assert self.iterate is not None
             return self.iterate.x
         self._check(len(packet.payloads) == 1 and isinstance(packet.payloads[0], Dense), packet)
-        x = packet.payloads[0].values
+        x = packet.payloads[0].values.to(self.device)
         if self.iterate is None:
             self._start(x.clone())
         return x

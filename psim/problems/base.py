@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from psim.problems.datasets import DatasetName
 from psim.problems.rows import Rows
 from psim.registry import Piece
 from psim.vectors import torch
+
+if TYPE_CHECKING:
+    from psim.step import Step
 
 Array = NDArray[np.float64]
 
@@ -54,6 +57,27 @@ class Share(Protocol):
     ) -> tuple[float, torch.Tensor]:
         """Both at the cost of little more than one; the same bits as from the two calls."""
 
+
+@runtime_checkable
+class TrainedShare(Share, Protocol):
+    """A share of a network: its minibatch gradients draw (dropout, augmentation), and bring the
+    loss with them. It may be tested.
+    """
+
+    def begin(self, step: Step) -> None:
+        """What minibatches draw from here on is that of the rank in the round."""
+
+    def test(self, x: torch.Tensor, part: int, parts: int) -> tuple[float, float, int]:
+        """Of part number ``part`` of the test set: the sums of the loss and of what the task
+        scores, and over how many.
+        """
+
+
+class SmoothShare(Share, Protocol):
+    """A share of which L_i is known, and that has second derivatives, as a small enough convex
+    problem needs for f*.
+    """
+
     def smoothness(self) -> float:
         """L_i: a Lipschitz constant of ∇f_i (EF21, Assumption 1), the smallest that is known."""
 
@@ -62,10 +86,6 @@ class Share(Protocol):
 
         ∇²f_i(x) ≼ H_i at every x, and L_i = max |λ(H_i)|.
         """
-
-
-class SmoothShare(Share, Protocol):
-    """A share that has second derivatives, as a small enough convex problem needs for f*."""
 
     def hessian(self, x: torch.Tensor) -> Array:
         """∇²f_i(x); shape (d, d)."""

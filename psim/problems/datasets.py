@@ -21,6 +21,16 @@ LIBSVM_NAMES = ("a9a", "a9a.t", "madelon", "madelon.t", "mushrooms", "phishing",
 
 NAMES = (*SHIPPED_NAMES, *LIBSVM_NAMES)
 
+LEARNING_NAMES = (
+    "cifar10",
+    "cifar100",
+    "cifar10_lossless4000",
+    "wikitext2",
+    "movielens",
+    *SHIPPED_NAMES,
+)
+"""What networks can learn from, beside the sets of the LIBSVM site."""
+
 
 def _name_or_path(value: object, info: ValidationInfo) -> object:
     if not isinstance(value, str) or value in NAMES:

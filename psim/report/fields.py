@@ -41,9 +41,14 @@ PART_NAMES = dict(
 
 FIELDS: dict[str, Field] = {
     "round": Field("round", "int"),
+    "epoch": Field("epoch"),
     "time": Field("emulated time (s)"),
     "wall": Field("wall time (s)"),
     "train_loss": Field("mean loss of the minibatches"),
+    "test_loss": Field("loss on the test set"),
+    "test_accuracy": Field("accuracy on the test set"),
+    "test_perplexity": Field("perplexity on the test set"),
+    "hit_rate_10": Field("hit rate at 10 on the test set"),
     "loss": Field(r"loss $f(x^t)$"),
     "grad_norm_sq": Field(r"$\Vert\nabla f(x^t)\Vert^2$", log=True),
     "suboptimality": Field(r"$f(x^t) - f^\star$", log=True),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from psim import theory
 from psim.compressors.base import Guarantee
 from psim.config import Config
+from psim.data.opened import Smoothness
 from psim.experiment import Experiment, prepare
 from psim.nodes.compression import Compression
 from psim.theory import feedback
@@ -36,10 +37,13 @@ def report(config: Config) -> str:
     with single_threaded():
         lines = [*_constants(experiment)]
         alpha = experiment.constants["alpha"]
-        if experiment.setup.method.theorems in ("feedback", "detached"):
+        smooth = experiment.problem.smoothness()
+        if smooth is None:
+            lines.append("the theorems need L, which nobody knows for a network")
+        elif experiment.setup.method.theorems in ("feedback", "detached"):
             lines += _feedback(experiment)
         elif isinstance(alpha, float):
-            lines += _theorems(experiment, alpha)
+            lines += _theorems(experiment, smooth, alpha)
         else:
             lines.append("the theorems need a contractive compressor, and this one is not")
     return "\n".join(lines)
@@ -51,14 +55,8 @@ def _constants(experiment: Experiment) -> Iterator[str]:
     counted = "" if rows is None else f"N = {rows}, "
     sizes = f"{counted}d = {experiment.setup.size}, n = {config.workers}"
     yield f"problem       {config.problem.name}: {sizes}"
-    yield f"L             {known['L_pooled']:.10g} pooled, {known['L_exact']:.10g} exact"
-    yield f"L̃             {known['L_tilde']:.10g}"
-    locals_ = known["L_i"]
-    assert isinstance(locals_, list)
-    for first in range(0, len(locals_), 5):
-        name = "L_i" if first == 0 else ""
-        values = " ".join(f"{value:<14.10g}" for value in locals_[first : first + 5])
-        yield f"{name:<13} {values.rstrip()}"
+    if known["L"] is not None:
+        yield from _smoothness(known)
     guarantee = experiment.setup.compressor.guarantee(experiment.setup.size)
     yield f"compressor    {config.compressor.name}: {_promise(guarantee)}"
     if known["alpha"] is not None:
@@ -67,6 +65,17 @@ def _constants(experiment: Experiment) -> Iterator[str]:
         yield f"β             {known['beta']:.10g}"
     multiple = f"{config.step_size.rule}, {config.step_size.multiple:g} times"
     yield f"γ             {known['step_size']:.10g} ({multiple}), the config's"
+
+
+def _smoothness(known: Mapping[str, object]) -> Iterator[str]:
+    yield f"L             {known['L_pooled']:.10g} pooled, {known['L_exact']:.10g} exact"
+    yield f"L̃             {known['L_tilde']:.10g}"
+    locals_ = known["L_i"]
+    assert isinstance(locals_, list)
+    for first in range(0, len(locals_), 5):
+        name = "L_i" if first == 0 else ""
+        values = " ".join(f"{value:<14.10g}" for value in locals_[first : first + 5])
+        yield f"{name:<13} {values.rstrip()}"
 
 
 def _promise(guarantee: Guarantee | None) -> str:
@@ -81,9 +90,8 @@ def _promise(guarantee: Guarantee | None) -> str:
     )
 
 
-def _theorems(experiment: Experiment, alpha: float) -> Iterator[str]:
+def _theorems(experiment: Experiment, smooth: Smoothness, alpha: float) -> Iterator[str]:
     """The step sizes for the L that the theorems mean: f's own, exact for equal weights."""
-    smooth = experiment.problem.smoothness()
     l_tilde = theory.quadratic_mean(smooth.local)
     start, rounds = _start(experiment), experiment.config.rounds
     for name, L in (("pooled", smooth.pooled), ("exact", smooth.exact)):

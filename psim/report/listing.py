@@ -36,10 +36,16 @@ def _promises(piece: type[Piece]) -> list[str]:
 
 
 def _datasets() -> str:
+    from psim.data.archives import ARCHIVES
     from psim.data.known import KNOWN
 
-    return "\n".join(
+    rows = [
         f"{name:<14} N = {dataset.rows:<7} d = {dataset.dimension:<5} "
         + ("ships with scikit-learn" if dataset.shipped else "psim data get, or PSIM_DATA")
         for name, dataset in KNOWN.items()
-    )
+    ]
+    rows += [
+        f"{name:<14} {'for networks':<21} psim data get ({archive.file}), or PSIM_DATA"
+        for name, archive in ARCHIVES.items()
+    ]
+    return "\n".join(rows)

@@ -23,6 +23,17 @@ def scientific(mean: float, std: float | None = None) -> str:
     return f"{mean:.2e} ± {std:.1e}" if std else f"{mean:.2e}"
 
 
+def number(mean: float, std: float | None = None) -> str:
+    """``1.83``, or ``1.830 ± 0.021``: what stays within a few decades of 1."""
+    digits = _decimals(std, 2) if std else _decimals(mean, 3)
+    return _with(f"{mean:.{digits}f}", std)
+
+
+def percent(mean: float, std: float | None = None) -> str:
+    """A share as ``71.3 %``, or ``71.3 ± 0.4 %``."""
+    return f"{_with(f'{100 * mean:.1f}', 100 * std if std else None)} %"
+
+
 def quantity(mean: float, std: float | None = None, *, unit: str) -> str:
     """``12.0 kB``, or ``12.0 ± 0.31 kB``. Seconds have small prefixes, counts have large ones."""
     factor, prefix = _scale(mean, _SMALL if unit == "s" else _LARGE)

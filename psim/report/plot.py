@@ -27,15 +27,29 @@ def default_x(results: Sequence[Results]) -> tuple[str, ...]:
     return ("up_bits", "time" if timed else "wall")
 
 
+REACHED = ("test_accuracy", "test_perplexity", "hit_rate_10", "test_loss", "train_loss")
+"""What shows how far a network came, the best first."""
+
+
+def default_y(results: Sequence[Results]) -> str:
+    """‖∇f‖², or what `REACHED` has first where no row has that."""
+    tables = [run.rows for source in results for run in source.runs]
+    for name in ("grad_norm_sq", *REACHED):
+        if any(_has(table, name) for table in tables):
+            return name
+    return "grad_norm_sq"
+
+
 def figure(
     results: Sequence[Results],
     x: Sequence[str] = (),
-    y: str = "grad_norm_sq",
+    y: str | None = None,
     *,
     log_x: bool | None = None,
     log_y: bool | None = None,
 ) -> Figure:
-    """``y`` against each field of ``x`` (`default_x` where none is given), a panel each.
+    """``y`` against each field of ``x``, a panel each; `default_y` and `default_x` where none are
+    given.
 
     A scale that is not given is chosen: y is logarithmic where the field falls geometrically or
     spans decades, x where a run would otherwise end in the first tenth of the panel. A diverged run
@@ -44,7 +58,7 @@ def figure(
     Raises ConfigError for an unknown field, DataError where there is nothing to draw.
     """
     found = groups(results)
-    names = tuple(x) or default_x(results)
+    names, y = tuple(x) or default_x(results), y or default_y(results)
     for name in (*names, y):
         _check(found, name)
     if log_y is None:
@@ -61,7 +75,7 @@ def save(
     results: Sequence[Results],
     paths: Iterable[Path | str],
     x: Sequence[str] = (),
-    y: str = "grad_norm_sq",
+    y: str | None = None,
     *,
     log_x: bool | None = None,
     log_y: bool | None = None,

@@ -14,21 +14,28 @@ Row = dict[str, float | int | None]
 
 
 class Bars:
-    """Bars on stderr, one a run; where that is no terminal, nothing moves."""
+    """Bars on stderr, one a run; where that is no terminal, nothing moves. ``rounds`` are 0 where
+    they follow from the data.
+    """
 
     def __init__(self, labels: list[str], rounds: list[int]) -> None:
         console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
-            TextColumn("{task.completed:>6.0f}/{task.total:.0f}"),
+            TextColumn("{task.completed:>6.0f}{task.fields[of]}"),
             TextColumn("{task.fields[state]}"),
             console=console,
             disable=not console.is_terminal,
         )
         width = max(map(len, labels))
         self._tasks = [
-            self._progress.add_task(label.ljust(width), total=total, state="waiting")
+            self._progress.add_task(
+                label.ljust(width),
+                total=total or None,
+                state="waiting",
+                of=f"/{total}" if total else "",
+            )
             for label, total in zip(labels, rounds, strict=True)
         ]
 

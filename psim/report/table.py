@@ -1,7 +1,7 @@
 """The table of a comparison: what each run reached, and what it cost.
 
-Values are those of the last row (of the last one where the field was computed), whatever the
-status; seeds are given as mean ± sample standard deviation. Bytes are over all workers, with
+Values are those of the last row (of the last one where the field was computed) or, where a heading
+says so, the best of all rows, whatever the status; seeds are given as mean ± sample standard deviation. Bytes are over all workers, with
 framing. `frame` has the numbers, `table` the table, `text` the same as plain text.
 """
 
@@ -11,13 +11,13 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import polars as pl
 
 from psim.report.groups import Group, groups
 from psim.report.load import Results
-from psim.report.numbers import MISSING, count, quantity, scientific
+from psim.report.numbers import MISSING, count, number, percent, quantity, scientific
 
 if TYPE_CHECKING:
     from rich.box import Box
@@ -38,11 +38,40 @@ class Column:
     field: str
     heading: str
     format: Format
+    best: Literal["", "largest", "smallest"] = ""
+    """Of all rows the best value, in place of the last one."""
+
+    @property
+    def name(self) -> str:
+        """What the table of numbers calls it."""
+        return f"best_{self.field}" if self.best else self.field
+
+    def value(self, rows: pl.DataFrame) -> float | None:
+        """The run's value; None where the field was not computed in any row."""
+        if self.field not in rows.columns:
+            return None
+        values = rows[self.field].drop_nulls()
+        if not len(values):
+            return None
+        chosen = {"": values[-1], "largest": values.max(), "smallest": values.min()}[self.best]
+        return float(chosen)
 
 
-COLUMNS = (
-    Column("round", "rounds", count),
-    Column("grad_norm_sq", "‖∇f‖²", scientific),
+GRADIENT = Column("grad_norm_sq", "‖∇f‖²", scientific)
+REACHED = (
+    GRADIENT,
+    Column("train_loss", "train\nloss", number),
+    Column("test_loss", "test\nloss", number),
+    Column("test_accuracy", "test\naccuracy", percent),
+    Column("test_accuracy", "best\naccuracy", percent, "largest"),
+    Column("test_perplexity", "test\nperplexity", number),
+    Column("test_perplexity", "best\nperplexity", number, "smallest"),
+    Column("hit_rate_10", "hit\nrate", percent),
+    Column("hit_rate_10", "best\nhit rate", percent, "largest"),
+)
+"""How far a run came: those that any run of the table has, or else the gradient's."""
+ROUNDS = Column("round", "rounds", count)
+COSTS = (
     Column("up_bits", "uplink bits\nper worker", partial(quantity, unit="bit")),
     Column("up_framed", "bytes\nup", partial(quantity, unit="B")),
     Column("down_framed", "bytes\ndown", partial(quantity, unit="B")),
@@ -54,7 +83,8 @@ COLUMNS = (
 def frame(results: Sequence[Results]) -> pl.DataFrame:
     """The table as numbers: ``run``, ``status``, ``seeds``, and each field with its ``_std``.
 
-    Float64; null where the field was not computed, and for the ``_std`` of one seed.
+    Float64; null where the field was not computed, and for the ``_std`` of one seed. The best value
+    of a field is ``best_`` and its name.
     """
     found = groups(results)
     data: dict[str, pl.Series] = {
@@ -62,17 +92,17 @@ def frame(results: Sequence[Results]) -> pl.DataFrame:
         "status": pl.Series([group.status for group in found], dtype=pl.String),
         "seeds": pl.Series([len(group.runs) for group in found], dtype=pl.Int64),
     }
-    for column in COLUMNS:
-        spreads = [spread(group, column.field) for group in found]
-        data[column.field] = pl.Series([mean for mean, _ in spreads], dtype=pl.Float64)
-        data[f"{column.field}_std"] = pl.Series([std for _, std in spreads], dtype=pl.Float64)
+    for column in _shown(found):
+        spreads = [spread(group, column) for group in found]
+        data[column.name] = pl.Series([mean for mean, _ in spreads], dtype=pl.Float64)
+        data[f"{column.name}_std"] = pl.Series([std for _, std in spreads], dtype=pl.Float64)
     return pl.DataFrame(data)
 
 
-def spread(group: Group, field: str) -> tuple[float | None, float | None]:
-    """Mean and sample standard deviation, over the group's runs, of the last value of a field."""
-    last = [run.rows[field].drop_nulls() for run in group.runs if field in run.rows.columns]
-    values = pl.Series([value[-1] for value in last if len(value)], dtype=pl.Float64)
+def spread(group: Group, column: Column) -> tuple[float | None, float | None]:
+    """Mean and sample standard deviation of a column over the group's runs that have it."""
+    found = [column.value(run.rows) for run in group.runs]
+    values = pl.Series([value for value in found if value is not None], dtype=pl.Float64)
     mean, std = values.mean(), values.std(ddof=1)
     return (
         mean if isinstance(mean, float) else None,
@@ -115,7 +145,7 @@ def table(results: Sequence[Results], box: Box | None = None) -> Table:
 def _columns(found: list[Group]) -> list[tuple[str, Callable[[Group], str]]]:
     """Headings and how their cells are written; seeds and status where they say something."""
     shown: list[tuple[str, Callable[[Group], str]]] = []
-    shown += [(column.heading, partial(_cell, column)) for column in COLUMNS]
+    shown += [(column.heading, partial(_cell, column)) for column in _shown(found)]
     if any(len(group.runs) > 1 for group in found):
         shown.insert(0, ("seeds", lambda group: str(len(group.runs))))
     if any(group.status != "done" for group in found):
@@ -123,6 +153,13 @@ def _columns(found: list[Group]) -> list[tuple[str, Callable[[Group], str]]]:
     return shown
 
 
+def _shown(found: list[Group]) -> list[Column]:
+    """Rounds, how far the runs came, and what it cost."""
+    runs = [run for group in found for run in group.runs]
+    reached = [c for c in REACHED if any(c.value(run.rows) is not None for run in runs)]
+    return [ROUNDS, *(reached or [GRADIENT]), *COSTS]
+
+
 def _cell(column: Column, group: Group) -> str:
-    mean, std = spread(group, column.field)
+    mean, std = spread(group, column)
     return MISSING if mean is None else column.format(mean, std)

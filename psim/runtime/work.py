@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from psim import config as configs
 from psim.config import Config
+from psim.data.opened import HERE, Local
 from psim.errors import (
     AuditError,
     DataError,
@@ -22,7 +22,7 @@ from psim.experiment import Opener
 from psim.nodes.lobby import complaint, failure, refusal, span
 from psim.nodes.setup import agree
 from psim.nodes.worker import WorkerHost
-from psim.runtime import tcpinfo
+from psim.runtime import stopwatch, tcpinfo
 from psim.runtime.line import Line
 from psim.runtime.serve import largest_frame
 from psim.threads import single_threaded
@@ -71,17 +71,22 @@ class Terms:
 
 
 def work(
-    address: str, count: int = 1, join: float = JOIN, tell: Callable[[str], None] = lambda _: None
+    address: str,
+    count: int = 1,
+    join: float = JOIN,
+    tell: Callable[[str], None] = lambda _: None,
+    local: Local = HERE,
 ) -> str:
     """Take part in the run of the master at ``address`` with ``count`` ranks, until it ends.
 
-    Returns the run's status. Raises PeerError where the master is gone, refuses, or failed.
+    ``local`` is what this process has of its own: its device. Returns the run's status. Raises
+    PeerError where the master is gone, refuses, or failed.
     """
     line = Line(address)
     try:
         with single_threaded():
             line.wait_connected(join)
-            status = _take_part(line, count, join, tell)
+            status = _take_part(line, count, join, tell, local)
     except BaseException as error:
         _complain(line, error)
         raise
@@ -89,10 +94,12 @@ def work(
     return status
 
 
-def _take_part(line: Line, count: int, join: float, tell: Callable[[str], None]) -> str:
+def _take_part(
+    line: Line, count: int, join: float, tell: Callable[[str], None], local: Local
+) -> str:
     terms = _join(line, count, join)
     tell(f"joined {line.address} as {span(terms.ranks)} of {terms.config.workers}")
-    host = _load(terms)
+    host = _load(terms, local)
     line.uncopied = largest_frame(terms.size) > LARGEST_CONTROL
     line.send(encode_control(Control(Kind.READY)))
     deadlines = terms.config.deadlines
@@ -128,9 +135,9 @@ def _join(line: Line, count: int, join: float) -> Terms:
     return Terms.of(answer)
 
 
-def _load(terms: Terms) -> WorkerHost:
+def _load(terms: Terms, local: Local) -> WorkerHost:
     """Open this machine's own copy of the data, and check that it is the master's."""
-    problem = Opener().open(terms.config)
+    problem = Opener(local).open(terms.config)
     if problem.fingerprint != terms.fingerprint or problem.size != terms.size:
         raise DataError(
             f"this machine's copy of the data differs from the master's: its fingerprint is "
@@ -138,10 +145,10 @@ def _load(terms: Terms) -> WorkerHost:
             "give all machines the same file"
         )
     shares = {rank: problem.share(rank) for rank in terms.ranks}
-    setup = agree(terms.config, terms.size, terms.step_size, segments=problem.segments)
+    setup = agree(terms.config, problem, terms.step_size)
     # On the real clock ranks do slow one another, and the time that passes is what counts.
-    real = terms.config.network.clock == "real"
-    return WorkerHost(setup, shares, time.perf_counter if real else time.thread_time)
+    watch = stopwatch.of(problem.device, elapsed=terms.config.network.clock == "real")
+    return WorkerHost(setup, shares, watch, problem.device)
 
 
 def _part(line: Line, message: Control, deadline: float) -> str:

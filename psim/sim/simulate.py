@@ -9,6 +9,7 @@ from psim.nodes.instructions import Broadcast, Finish, Hold, Instruction, Record
 from psim.nodes.observer import Observer
 from psim.nodes.outcome import Outcome
 from psim.nodes.worker import WorkerHost
+from psim.runtime import stopwatch
 from psim.threads import single_threaded
 
 NO_SOCKET = "transport inproc has no socket whose bytes the kernel would count"
@@ -19,7 +20,9 @@ def simulate(experiment: Experiment, observer: Observer) -> Outcome:
     with single_threaded():
         workers = range(experiment.setup.workers)
         shares = {rank: experiment.problem.share(rank) for rank in workers}
-        host = WorkerHost(experiment.setup, shares, time.thread_time)
+        device = experiment.problem.device
+        watch = stopwatch.of(device, elapsed=False)
+        host = WorkerHost(experiment.setup, shares, watch, device)
         node = master(experiment, time.perf_counter, time.thread_time)
         observer.started()
         pending: list[Instruction] = node.begin()

@@ -3,12 +3,15 @@
 import bz2
 import hashlib
 import socket
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
 
+from psim.cli import main
 from psim.data import fetch as fetching
+from psim.data.archives import ARCHIVES, Archive
 from psim.data.fetch import fetch
 from psim.data.known import KNOWN, KnownDataset
 from psim.errors import DataError
@@ -178,3 +181,33 @@ def test_what_cannot_be_fetched_is_named(name, said, tmp_path):
 def test_only_web_addresses_are_opened(tmp_path):
     with pytest.raises(DataError, match="no web address"):
         fetch("a9a", tmp_path, "file:///etc")
+
+
+@pytest.fixture
+def archive(site, monkeypatch):
+    """A small archive that is published as /a9a."""
+    made = Archive("mine", site.address, "a9a", len(TEXT), hashlib.md5(TEXT).hexdigest())
+    monkeypatch.setitem(ARCHIVES, "mine", made)
+    return made
+
+
+def test_an_archive_is_fetched_from_where_it_is_published(site, archive, own_folders):
+    path = fetch("mine")
+    assert path == own_folders[1] / "a9a"
+    assert path.read_bytes() == TEXT
+    assert fetch("mine") == path
+    assert len(site.ranges) == 1
+
+
+def test_a_wrong_archive_is_one_error(site, archive, own_folders, capsys, monkeypatch):
+    site.content = TEXT[:-1] + b"!"
+    with pytest.raises(DataError, match=r"MD5 is [0-9a-f]{32}, not .*was removed"):
+        fetch("mine")
+    assert list(own_folders[1].glob("a9a*")) == []
+    monkeypatch.setattr(sys, "argv", ["psim", "data", "get", "mine"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert "MD5 is" in lines[0]

@@ -15,7 +15,7 @@ HERE = {**SMALL, "transport": "inproc"}
 
 
 def test_only_what_is_documented_is_there():
-    assert psim.__all__ == ["load", "run"]
+    assert psim.__all__ == ["TorchProblem", "load", "run"]
     with pytest.raises(AttributeError, match="module 'psim' has no attribute 'runs'"):
         _ = psim.runs
 

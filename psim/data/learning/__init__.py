@@ -1,0 +1,1 @@
+"""Data sets for networks: one file per source, each gives `psim.problems.examples.Learning`."""

@@ -1,0 +1,147 @@
+"""A network with its data: what `psim.data.opened` is to smooth problems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from psim import random
+from psim.data.learning.open import open_learning, wrapped
+from psim.data.opened import Local, Opened
+from psim.data.partition import partition_examples
+from psim.device import device
+from psim.errors import ConfigError, PsimError
+from psim.problems.examples import Learning
+from psim.problems.learning import losses
+from psim.problems.learning.given import TorchProblem
+from psim.problems.learning.learner import Learner, NetworkShare
+from psim.problems.learning.losses import Loss
+from psim.problems.learning.module import FlatModule
+from psim.problems.network import GIVEN, Network
+from psim.problems.networks.build import build, checked, fitting
+from psim.segments import Segments
+from psim.vectors import torch
+
+
+class OpenedNetwork(Opened):
+    """A module, a loss and examples. Nobody knows L, f* or x*."""
+
+    def __init__(self, problem: Network, workers: int, seed: int, local: Local) -> None:
+        learning, loss = _learning(problem, local.given)
+        module = _module(problem, learning.sizes, seed, local.given)
+        model = FlatModule(module, device(local.device))
+        native = str(model.dtype).removeprefix("torch.")
+        task = None if learning.test is None else learning.task
+        count = learning.train.count
+        super().__init__(problem, workers, model.size, count, native, task, model.device)
+        self.note = learning.note
+        """What a reader of the results must know of the data."""
+        self._learning = learning
+        self._learner = Learner(
+            model,
+            loss,
+            learning.task,
+            learning.train,
+            learning.test,
+            problem.clip,
+            weight_decay=problem.weight_decay,
+        )
+        self._cuts = partition_examples(
+            learning.train.count,
+            learning.train.labels,
+            workers,
+            problem.partition,
+            seed,
+            problem.alpha,
+            None if problem.batch == "full" else problem.batch,
+        )
+        self._initial = model.initial()
+
+    @property
+    def segments(self) -> Segments:
+        return self._learner.model.segments
+
+    def initial_point(self) -> torch.Tensor:
+        return self._initial.clone()
+
+    def content(self) -> tuple[bytes | NDArray[np.generic], ...]:
+        test = () if self._learning.test is None else self._learning.test.content()
+        layers = ",".join(f"{s.name}{list(s.shape)}" for s in self.segments)
+        return (layers.encode(), *self._learning.train.content(), b"test", *test)
+
+    def smoothness(self) -> None:
+        return None
+
+    def minimum(self) -> NoReturn:
+        self.problem.check_convex()
+        raise AssertionError("a network's f is not convex")
+
+    def pl_constant(self) -> None:
+        return None
+
+    def try_out(self) -> None:
+        """Differentiate once on two examples, so that a module that does not fit its data or its
+        loss is seen before anything is run. Raises ConfigError.
+        """
+        learner = self._learner
+        inputs, targets = learner.train.batch(np.arange(min(2, learner.train.count)))
+        at = learner.model.device
+        x = self._initial.to(at)
+        try:
+            unused = learner.model.unused(
+                x, inputs.to(at), lambda outputs: learner.loss(outputs, targets.to(at))
+            )
+        except PsimError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the user's module raises
+            raise ConfigError(
+                f"the model fails on inputs of shape {tuple(inputs.shape)} and targets of shape "
+                f"{tuple(targets.shape)}: {error}",
+                "problem.model",
+            ) from None
+        if unused:
+            raise ConfigError(
+                f"{', '.join(unused[:3])}: the loss does not depend on {len(unused)} of the "
+                f"{len(self.segments)} parameters: use them, or requires_grad_(False)",
+                "problem.model",
+            )
+
+    def _share(self, rank: int) -> NetworkShare:
+        return NetworkShare(self._learner, self._cuts[rank])
+
+
+def _learning(problem: Network, given: TorchProblem | None) -> tuple[Learning, Loss]:
+    if problem.dataset != GIVEN:
+        args = {**problem.dataset_args}
+        return open_learning(problem.dataset, args, problem.augment), losses.named(problem.loss)
+    brought = _brought(given)
+    test = None if brought.test is None else wrapped(brought.test)
+    learning = Learning(wrapped(brought.train), test, brought.task)
+    loss = losses.named(brought.loss) if isinstance(brought.loss, str) else brought.loss
+    return learning, loss
+
+
+def _module(
+    problem: Network, sizes: Mapping[str, int], seed: int, given: TorchProblem | None
+) -> torch.nn.Module:
+    initial = int(random.generator(seed, "model").integers(2**63))
+    try:
+        if problem.model != GIVEN:
+            args = {**fitting(problem.model, sizes), **problem.model_args}
+            return build(problem.model, args, initial)
+        return checked(_brought(given).model)
+    except ConfigError as error:
+        raise error.within("problem") from None
+
+
+def _brought(given: TorchProblem | None) -> TorchProblem:
+    if given is None:
+        raise ConfigError(
+            f"{GIVEN!r}: this problem was brought from Python: give psim.run(config, problem=…) "
+            "again, or name the model and the data set as module:callable",
+            "model",
+        )
+    return given

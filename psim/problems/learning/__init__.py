@@ -1,0 +1,1 @@
+"""Networks as shares of f: modules on flat vectors, losses, tests. Importing it imports torch."""
