@@ -183,6 +183,29 @@ def theory(config: Path, overrides: tuple[str, ...]) -> None:
         click.echo(report(run.config))
 
 
+@psim.command()
+@CONFIG
+@SET
+@click.option("--rounds", type=click.IntRange(3), default=20, help="Rounds to measure.")
+@click.option("--out", "outs", multiple=True, type=click.Path(path_type=Path), help=".png or .pdf")
+def breakeven(
+    config: Path, overrides: tuple[str, ...], rounds: int, outs: tuple[Path, ...]
+) -> None:
+    """Say below which bandwidth compression pays, and where the time of a round goes."""
+    plan = _plan(config, overrides)
+    from psim.experiment import Opener
+    from psim.report import breakeven as report
+
+    opener = Opener()
+    found = [report.compare(run.config, run.label, rounds, opener) for run in plan.runs]
+    for comparison in found:
+        click.echo(comparison.line())
+    click.echo()
+    _print(lambda box: report.table(found, box))
+    for path in report.save(found, outs):
+        click.echo(path)
+
+
 @psim.command(name="list")
 @click.argument("what", type=click.Choice(["methods", "compressors", "problems", "datasets"]))
 def list_(what: str) -> None:

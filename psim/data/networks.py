@@ -38,7 +38,6 @@ class OpenedNetwork(Opened):
         count = learning.train.count
         super().__init__(problem, workers, model.size, count, native, task, model.device)
         self.note = learning.note
-        """What a reader of the results must know of the data."""
         self._learning = learning
         self._learner = Learner(
             model,

@@ -71,6 +71,8 @@ class Opened(ABC):
         """What a test is of; None where nothing is tested."""
         self.device = device or torch.device("cpu")
         """Where gradients are computed."""
+        self.note = ""
+        """What a reader of the results must know of the data."""
 
     @cached_property
     def fingerprint(self) -> str:

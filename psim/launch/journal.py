@@ -13,6 +13,13 @@ from psim.net.spent import RoundTimes
 from psim.nodes.rows import Entry, Row
 from psim.results.folder import RunFolder
 
+BETTER = {
+    "test_accuracy": max,
+    "hit_rate_10": max,
+    "test_loss": min,
+    "test_perplexity": min,
+}
+"""Which of two tests is the better one."""
 REFRESH = 0.1
 """Seconds between reports to the screen."""
 
@@ -33,6 +40,8 @@ class Journal:
         self.path, self.config, self.screen, self.overwrite = folder, config, screen, overwrite
         self.folder: RunFolder | None = None
         self.last: Row | None = None
+        self.best: dict[str, float] = {}
+        """What the best test said, by field."""
         self._early: list[str] = []
         self._next = 0.0
 
@@ -60,6 +69,13 @@ class Journal:
             else:
                 self.folder.append(entry)
                 self.last = entry
+                self._compare(entry)
+
+    def _compare(self, row: Row) -> None:
+        for name, better in BETTER.items():
+            value = row[name]
+            if value is not None:
+                self.best[name] = better(value, self.best.get(name, value))
 
     def log(self, line: str) -> None:
         """One line with its instant."""

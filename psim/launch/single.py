@@ -149,4 +149,4 @@ def _close(
         f"the run is over: {ending.status}" + (f": {ending.reason}" if ending.reason else "")
     )
     x = None if outcome is None else outcome.x.numpy()
-    journal.folder.close(summary(experiment, ending, outcome, journal.last), x)
+    journal.folder.close(summary(experiment, ending, outcome, journal.last, journal.best), x)

@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from psim.experiment import Experiment
@@ -25,7 +26,11 @@ class Ending:
 
 
 def summary(
-    experiment: Experiment, ending: Ending, outcome: Outcome | None, last: Row | None
+    experiment: Experiment,
+    ending: Ending,
+    outcome: Outcome | None,
+    last: Row | None,
+    best: Mapping[str, float] | None = None,
 ) -> dict[str, object]:
     """The whole of summary.json; what an unfinished run does not have is null."""
     config = experiment.config
@@ -44,14 +49,17 @@ def summary(
         "theory": experiment.constants,
         "f_star": experiment.f_star,
         "final": last,
+        "best": dict(best) if best else None,
         "bytes": None if account is None else account.ledger.summary(),
         "framed_per_worker": None if account is None else account.ledger.per_worker(),
         "audit": None if outcome is None else outcome.audit,
         "lag": None if outcome is None else outcome.lag,
         "participation": None if outcome is None else asdict(outcome.attendance),
         "audit_reason": ending.reason if outcome is None else outcome.audit_reason,
+        "memory": None if outcome is None else outcome.memory,
         "x_sha256": None if outcome is None else _digest(outcome),
         "data_sha256": experiment.problem.fingerprint,
+        "data_note": experiment.problem.note or None,
         "environment": environment(),
     }
 

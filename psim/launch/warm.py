@@ -1,5 +1,5 @@
 """What the warm parent imports once for all its forks: torch, numba, scipy and a worker's
-modules.
+modules. It calls compiled code once, too.
 
 It must not make a ZeroMQ context, initialise CUDA, or run a threaded torch operation: a fork after
 any of these may hang.
@@ -14,5 +14,8 @@ import sklearn.datasets
 import torch
 
 import psim.runtime.work
+from psim.wire import kernel
+
+kernel.load()  # the first call of compiled code takes half a second, whatever it does
 
 __all__ = ["numba", "psim", "scipy", "sklearn", "torch"]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a run ended: its status, the final iterate, what was counted, the audit or why there is
-    none, how late the real clock was, and whose messages were used.
+    none, how late the real clock was, whose messages were used, and the memory of worker hosts.
     """
 
     finish: Finish
@@ -25,3 +25,4 @@ class Outcome:
     audit_reason: str | None
     attendance: Attendance
     lag: dict[str, object] | None = None
+    memory: dict[str, dict[str, int]] | None = None

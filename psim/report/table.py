@@ -1,8 +1,9 @@
 """The table of a comparison: what each run reached, and what it cost.
 
 Values are those of the last row (of the last one where the field was computed) or, where a heading
-says so, the best of all rows, whatever the status; seeds are given as mean ± sample standard deviation. Bytes are over all workers, with
-framing. `frame` has the numbers, `table` the table, `text` the same as plain text.
+says so, the best of all rows, whatever the status; seeds are given as mean ± sample standard
+deviation. Bytes are over all workers, with framing. `frame` has the numbers, `table` the table,
+`text` the same as plain text.
 """
 
 from __future__ import annotations

@@ -58,6 +58,8 @@ class Server:
         self._lost: PeerError | None = None
         self._next_look = 0.0
         self._strangers: set[bytes] = set()
+        self.memory: dict[str, dict[str, int]] = {}
+        """Bytes of each worker host: once its data were loaded, and at most in the rounds."""
         self._refused = ""
 
     def run(self) -> Outcome:
@@ -79,7 +81,7 @@ class Server:
             None if node.emulation is None else node.emulation.lags.summary(node.emulation.instant)
         )
         x, account, attendance = node.iterate.x, node.account, node.attendance
-        return Outcome(self.finish, x, account, audit, reason, attendance, lag)
+        return Outcome(self.finish, x, account, audit, reason, attendance, lag, self.memory)
 
     # Joining
 
@@ -279,8 +281,14 @@ class Server:
         """A worker's answer to the goodbye."""
         try:
             message = decode_control(frames)
+            guest = self.lobby.guests[peer]
             if message.kind is not Kind.BYE:
-                self._hear(self.lobby.guests[peer], message)
+                self._hear(guest, message)
+            self.memory[guest.description] = {
+                key: value
+                for key in ("loaded", "peak")
+                if type(value := message.fields.get(key)) is int and value > 0
+            }
         except WireError as error:
             self._expel(peer, error)
 

@@ -22,7 +22,7 @@ from psim.experiment import Opener
 from psim.nodes.lobby import complaint, failure, refusal, span
 from psim.nodes.setup import agree
 from psim.nodes.worker import WorkerHost
-from psim.runtime import stopwatch, tcpinfo
+from psim.runtime import memory, stopwatch, tcpinfo
 from psim.runtime.line import Line
 from psim.runtime.serve import largest_frame
 from psim.threads import single_threaded
@@ -102,13 +102,16 @@ def _take_part(
     host = _load(terms, local)
     line.uncopied = largest_frame(terms.size) > LARGEST_CONTROL
     line.send(encode_control(Control(Kind.READY)))
+    memory.forget_peak()
+    loaded = memory.resident()
     deadlines = terms.config.deadlines
     # The master may wait for others as long as its deadlines allow before it has a word for us.
     patience = deadlines.join + deadlines.silence
     while True:
         frames = line.receive(patience, "a broadcast")
         if kind_of(frames) not in VECTOR_KINDS:
-            return _part(line, decode_control(frames), deadlines.silence)
+            held: dict[str, Field] = {"loaded": loaded, "peak": memory.peak()}
+            return _part(line, decode_control(frames), deadlines.silence, held)
         line.send_each(answer for _, answer in host.receive(frames))
         patience = 2 * deadlines.silence
         if terms.config.network.clock == "real" or terms.config.participation.kind != "all":
@@ -151,14 +154,16 @@ def _load(terms: Terms, local: Local) -> WorkerHost:
     return WorkerHost(setup, shares, watch, problem.device)
 
 
-def _part(line: Line, message: Control, deadline: float) -> str:
-    """Answer the goodbye, and hold this side's counters against the kernel's."""
+def _part(line: Line, message: Control, deadline: float, held: dict[str, Field]) -> str:
+    """Answer the goodbye, with what memory the process ``held``, and hold this side's counters
+    against the kernel's.
+    """
     if message.kind is not Kind.GOODBYE:
         raise WireError(f"{message.kind.name} in the middle of a run")
     status = str(message.fields.get("status"))
     if status == "failed":
         raise PeerError(f"the run failed: {message.fields.get('reason')}")
-    line.send(encode_control(Control(Kind.BYE)))
+    line.send(encode_control(Control(Kind.BYE, held)))
     frames: list[Buffer] = line.receive(deadline, "the end")
     if decode_control(frames).kind is not Kind.CLOSE:
         raise WireError("something else than the end after a goodbye")

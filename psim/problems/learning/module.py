@@ -115,7 +115,16 @@ def _trained(module: nn.Module) -> dict[str, nn.Parameter]:
 
 @contextmanager
 def drawing(seed: int) -> Iterator[None]:
-    """Inside, dropout and its like draw what follows from ``seed``; outside nothing changes."""
+    """Inside, dropout and its like draw what follows from ``seed``; outside nothing changes.
+
+    ``torch.manual_seed`` would do for all devices, but for every kind of accelerator that has not
+    been started it stores a call for later, with a stack trace: this took longer than a small
+    network's gradient.
+    """
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            torch.cuda.manual_seed_all(seed)
+        if torch.backends.mps.is_available():
+            torch.mps.manual_seed(seed)
         yield
