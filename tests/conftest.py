@@ -3,10 +3,15 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from processes import SMALL, Command, write
 
 Psim = Callable[..., Command]
+
+# A machine that does other things as well is slow now and then; that says nothing of psim.
+hypothesis.settings.register_profile("psim", deadline=None)
+hypothesis.settings.load_profile("psim")
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from psim.problems.learning import losses
 from psim.problems.learning.given import TorchProblem
 from psim.problems.learning.learner import Learner, NetworkShare
 from psim.problems.learning.losses import Loss
-from psim.problems.learning.module import FlatModule
+from psim.problems.learning.module import FlatModule, floats
 from psim.problems.network import GIVEN, Network
 from psim.problems.networks.build import build, checked, fitting
 from psim.segments import Segments
@@ -38,6 +38,12 @@ class OpenedNetwork(Opened):
         count = learning.train.count
         super().__init__(problem, workers, model.size, count, native, task, model.device)
         self.note = learning.note
+        self.averaged = problem.batch_norm == "averaged"
+        if self.averaged and sum(b.numel() for b in floats(model.buffers())) > model.size:
+            raise ConfigError(
+                "'averaged': the model has more numbers in buffers than in parameters: use local",
+                "problem.batch_norm",
+            )
         self._learning = learning
         self._learner = Learner(
             model,

@@ -71,6 +71,8 @@ class Opened(ABC):
         """What a test is of; None where nothing is tested."""
         self.device = device or torch.device("cpu")
         """Where gradients are computed."""
+        self.averaged = False
+        """Whether what ranks keep beside x is averaged before a test."""
         self.note = ""
         """What a reader of the results must know of the data."""
 

@@ -50,6 +50,31 @@ class Compression:
         payload, self.state = self.compressor.compress(vector, self.state, self.step, wanted)
         return rounded(payload, self.dtype)
 
+    def difference(
+        self,
+        target: torch.Tensor,
+        kept: torch.Tensor,
+        level: Level | Sequence[Level] | None = None,
+    ) -> Payload:
+        """C(target - kept), as it will arrive."""
+        payload, self.state = self.compressor.compress_difference(
+            target, kept, self.state, self.step, cast("Level | None", level)
+        )
+        return rounded(payload, self.dtype)
+
+    def after_adding(
+        self,
+        kept: torch.Tensor,
+        vector: torch.Tensor,
+        factor: float,
+        level: Level | Sequence[Level] | None = None,
+    ) -> Payload:
+        """kept ← kept + factor · vector, in place; and C(kept), as it will arrive."""
+        payload, self.state = self.compressor.compress_after_adding(
+            kept, vector, factor, self.state, self.step, cast("Level | None", level)
+        )
+        return rounded(payload, self.dtype)
+
     def whole(self, vector: torch.Tensor) -> Dense:
         """The vector uncompressed, in memory of its own."""
         return Dense(vector.to(self.dtype, copy=True))
@@ -78,6 +103,14 @@ class AtLevel:
 
     def __call__(self, vector: torch.Tensor) -> Payload:
         return self.compression.compress(vector, self.level)
+
+    def difference(self, target: torch.Tensor, kept: torch.Tensor) -> Payload:
+        """C(target - kept), as it will arrive."""
+        return self.compression.difference(target, kept, self.level)
+
+    def after_adding(self, kept: torch.Tensor, vector: torch.Tensor, factor: float) -> Payload:
+        """kept ← kept + factor · vector, in place; and C(kept), as it will arrive."""
+        return self.compression.after_adding(kept, vector, factor, self.level)
 
     def whole(self, vector: torch.Tensor) -> Dense:
         """The vector uncompressed, in memory of its own."""

@@ -28,9 +28,10 @@ from psim.nodes.naming import unpack
 from psim.nodes.outgoing import Outgoing
 from psim.nodes.rows import Answer, Event, Found, Row, row
 from psim.nodes.shared import SharedIndices
-from psim.vectors import Dense, torch
+from psim.vectors import Dense, Payload, Shared, torch
 from psim.wire.decode import decode_all
 from psim.wire.encode import Encoded, encode
+from psim.wire.indices import prepare
 from psim.wire.messages import Kind, Packet
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ class Master:
         self._late: dict[int, Message] = {}
         self._losses: dict[int, float] = {}
         self._residuals: dict[int, torch.Tensor] = {}
+        self._statistics: dict[int, torch.Tensor] = {}
+        self._wanted: tuple[type, ...] = ()
         self._ending: Finish | None = None
         self._outgoing = Outgoing(setup)
         self._down = None
@@ -97,6 +100,7 @@ class Master:
         self._answers: dict[int, Answer] = {}
         self._expected = setup.expected()
         self._shared = SharedIndices(setup, setup.compressor)
+        prepare(setup.size, setup.indices)
 
     @property
     def instant(self) -> float | None:
@@ -241,24 +245,32 @@ class Master:
         if not self.setup.due(self.round):
             return [self._lost()] if self._where_lost() else self._advance()
         self._asked, self._answers = self.clock(), {}
-        if self.setup.traits.averages and self.setup.reports(self.round):
-            return [self._collect("diagnostic")]
+        averages = self.setup.averages_statistics(self.round)
+        if averages or (self.setup.traits.averages and self.setup.reports(self.round)):
+            return [self._collect("diagnostic", averages)]
         # Where not all ranks have been sent x^t, it comes with the question.
         return [self._diagnose(self.iterate.x if self.participation.partial else None)]
 
-    def _diagnose(self, x: torch.Tensor | None) -> Broadcast:
-        """Ask all ranks for their diagnostics, at x^t or at another point."""
+    def _diagnose(self, x: torch.Tensor | None, averages: torch.Tensor | None = None) -> Broadcast:
+        """Ask all ranks for their diagnostics, at x^t or at another point, and with the
+        ``averages`` of what they keep beside it.
+        """
         self._await(Kind.DIAGNOSTIC, range(self.setup.workers))
-        about = () if x is None else (Dense(x),)
+        about: tuple[Payload, ...] = () if x is None else (Dense(x),)
+        if averages is not None:
+            about = (*about, Shared(self.setup.size, averages))
         question = encode(Packet(Kind.DIAGNOSE, self.round, 0, about))
         self.account.question(question.size, "diagnostic")
         return Broadcast(question)
 
-    def _collect(self, category: Literal["diagnostic", "finish"]) -> Broadcast:
-        """Ask all ranks for their residuals."""
+    def _collect(
+        self, category: Literal["diagnostic", "finish"], statistics: bool = False
+    ) -> Broadcast:
+        """Ask all ranks for their residuals, and for what they keep beside x."""
         self._await(Kind.RESIDUAL, range(self.setup.workers))
-        self._residuals = {}
-        question = encode(Packet(Kind.COLLECT, self.round))
+        self._residuals, self._statistics = {}, {}
+        self._wanted = (Dense,) * self.setup.traits.averages + (Shared,) * statistics
+        question = encode(Packet(Kind.COLLECT, self.round, 0, (), (True,) * statistics))
         self.account.question(question.size, category)
         if category == "finish" and self.emulation is not None:
             self.emulation.conclude(question.size.framed)
@@ -266,11 +278,13 @@ class Master:
 
     def _take_residuals(self, arrived: Sequence[tuple[Packet, Size]]) -> list[Instruction]:
         for packet, _ in arrived:
-            if packet.scalars or not [isinstance(p, Dense) for p in packet.payloads] == [True]:
-                raise WireError("a residual is one vector, densely")
+            if packet.scalars or tuple(map(type, packet.payloads)) != self._wanted:
+                raise WireError("a residual is one vector, densely, or what is kept beside x")
         ending = self._ending is not None
         for packet, size in arrived:
-            self._residuals[packet.rank] = packet.payloads[0].values
+            for payload in packet.payloads:
+                kept = self._residuals if isinstance(payload, Dense) else self._statistics
+                kept[packet.rank] = payload.values
             self.awaited.remove(packet.rank)
             if ending:
                 self.account.last(packet, size)
@@ -280,7 +294,19 @@ class Master:
                 self.account.diagnostic(packet.rank, size)
         if self.awaited:
             return []
-        return self._over() if ending else [self._diagnose(self._reported())]
+        return self._over() if ending else [self._diagnose(*self._collected())]
+
+    def _collected(self) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """Where to diagnose, if not at x^t as the ranks have it, and the averages."""
+        x = self.iterate.x if self.participation.partial else None
+        if self.setup.traits.averages:
+            x = self._reported()
+        if not self._statistics:
+            return x, None
+        ranked = [self._statistics[rank] for rank in sorted(self._statistics)]
+        if len({values.numel() for values in ranked}) > 1:
+            raise WireError("ranks keep different numbers beside x")
+        return x, torch.stack(ranked).mean(0)
 
     def _reported(self) -> torch.Tensor:
         """x - (1/n) Σ r_i, summed in rank order."""

@@ -13,7 +13,7 @@ from psim.methods.base import Message, Whole, Worker
 from psim.nodes.compression import Compression
 from psim.nodes.devices import HOST
 from psim.problems.base import TrainedShare
-from psim.vectors import Dense, squared_norm, torch
+from psim.vectors import Dense, Payload, Shared, squared_norm, torch
 from psim.wire.messages import Kind, Packet
 
 if TYPE_CHECKING:
@@ -134,8 +134,23 @@ class Rank:
         loss, score, count = self.share.test(x, *part)
         return loss, score, float(count)
 
-    def kept_back(self, round: int) -> Packet:
-        """The residual of this round. Raises WireError where the method has none."""
-        if self.residual is None:
+    def kept_back(self, round: int, statistics: bool) -> Packet:
+        """The residual of this round, where the method has one, and what is kept beside x, where
+        these ``statistics`` are asked for. Raises WireError where there is neither.
+        """
+        kept: list[Payload] = []
+        if self.residual is not None:
+            kept.append(Dense(self.residual.to(HOST)))
+        if statistics:
+            assert isinstance(self.share, TrainedShare), "only networks have any"
+            kept.append(Shared(self.share.size, self.share.statistics()))
+        if not kept:
             raise WireError("COLLECT, and this method reports x itself")
-        return Packet(Kind.RESIDUAL, round, self.rank, (Dense(self.residual.to(HOST)),))
+        return Packet(Kind.RESIDUAL, round, self.rank, tuple(kept))
+
+    def take_statistics(self, values: torch.Tensor) -> None:
+        """Go on with the ranks' average of what they keep beside x. Raises WireError."""
+        assert isinstance(self.share, TrainedShare), "only networks have any"
+        if values.numel() != self.share.statistics().numel():
+            raise WireError(f"{values.numel()} numbers in the place of what is kept beside x")
+        self.share.take_statistics(values)

@@ -36,7 +36,8 @@ class Setup:
     ``batches`` gradients are those of f_i. ``layers`` counts what is compressed by itself.
     ``full``: in which rounds f and its gradient are evaluated on all data; 0 is never.
     ``evaluate``: in which ones a network is tested, at the ``task``. An epoch has ``per_epoch``
-    rounds; None where there are no samples.
+    rounds; None where there are no samples. ``averaged``: what ranks keep beside x is averaged
+    before a test.
     """
 
     method: Method
@@ -62,6 +63,7 @@ class Setup:
     evaluate: Evaluate | None = None
     task: Task | None = None
     per_epoch: int | None = None
+    averaged: bool = False
 
     def step(self, round: int, rank: int = SHARED) -> Step:
         """Round t as a rank sees it, or as the master does."""
@@ -95,6 +97,10 @@ class Setup:
         """Whether the model that the method reports is needed in this round, where it has a row."""
         return self.complete(round) or self.tests(round)
 
+    def averages_statistics(self, round: int) -> bool:
+        """Whether what ranks keep beside x is averaged in this round, which has a row."""
+        return self.averaged and self.tests(round)
+
     def part(self, rank: int, round: int) -> tuple[int, int] | None:
         """Which part of the test set a rank is tested on in this round, of how many; None: none."""
         if self.evaluate is None or not self.tests(round):
@@ -107,7 +113,9 @@ class Setup:
         """What a receiver of this run's vector messages takes."""
         traits = self.traits
         model = 1 + len(traits.beside.payloads)
-        fields = max(model, len(traits.uplink.payloads), len(traits.update.payloads))
+        fields = max(
+            model, len(traits.uplink.payloads), len(traits.update.payloads), 1 + self.averaged
+        )
         gathers = self.method.downlink == "gather"  # all messages come after one that says so
         together = self.workers + 1 if gathers else 0
         return Expected(self.size, self.workers, self.rounds, fields, together)
@@ -125,6 +133,7 @@ class Facts(Protocol):
     size: int
     native: str
     task: Task | None
+    averaged: bool
 
     @property
     def segments(self) -> Segments: ...
@@ -203,6 +212,7 @@ def agree(config: Config, opened: Facts, step_size: float) -> Setup:
         evaluate=config.evaluate,
         task=opened.task,
         per_epoch=opened.per_epoch,
+        averaged=opened.averaged,
         values=config.wire.values,
         model=config.wire.model,
         indices=config.wire.indices,

@@ -20,9 +20,10 @@ from psim.nodes.devices import HOST, to_device, to_host
 from psim.nodes.naming import pack, unpack
 from psim.nodes.rank import Rank
 from psim.nodes.shared import SharedIndices
-from psim.vectors import Dense, torch
+from psim.vectors import Dense, Shared, torch
 from psim.wire.decode import decode_all
 from psim.wire.encode import Encoded, encode
+from psim.wire.indices import prepare
 from psim.wire.messages import Kind, Packet
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class WorkerHost:
         self.shares = shares
         self.round = -1
         self._unaddressed: set[int] = set()
+        prepare(setup.size, setup.indices)
 
     def receive(self, frames: Sequence[Buffer]) -> Iterator[tuple[int, Encoded]]:
         """Take a broadcast or a question; yields each rank's answer as soon as it is ready.
@@ -64,6 +66,7 @@ class WorkerHost:
         passed_on = [other for other, _ in others]
         self._check(not passed_on or packet.kind == Kind.GATHERED, packet)
         if packet.kind == Kind.DIAGNOSE:
+            packet = self._averaged(packet)
             x, round = self._asked_about(packet), packet.round
             assert self.iterate is not None
             known = x is self.iterate.x and round == self.round
@@ -76,7 +79,7 @@ class WorkerHost:
         if packet.kind == Kind.COLLECT:
             self._check(packet.round == self.round, packet)
             for rank in self.ranks:
-                yield rank.rank, encode(rank.kept_back(packet.round))
+                yield rank.rank, encode(rank.kept_back(packet.round, bool(packet.scalars)))
             return
         if packet.round > self.round:
             self._check(self.setup.participation.partial or not self._unaddressed, packet)
@@ -192,6 +195,16 @@ class WorkerHost:
         compute = self.stopwatch() - began
         uplink = setup.traits.uplink
         return pack(message, uplink, Kind.MESSAGE, self.round, rank.rank, compute, rank.loss)
+
+    def _averaged(self, packet: Packet) -> Packet:
+        """A question without the averages that came with it, which the ranks now have."""
+        if not self.setup.averages_statistics(packet.round):
+            return packet
+        *others, averages = packet.payloads or (Dense(torch.empty(0)),)
+        self._check(isinstance(averages, Shared), packet)
+        for rank in self.ranks:
+            rank.take_statistics(averages.values)
+        return replace(packet, payloads=tuple(others))
 
     def _asked_about(self, packet: Packet) -> torch.Tensor:
         """The point to be diagnosed: x^t, or what comes with the question, where not all ranks have

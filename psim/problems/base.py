@@ -64,6 +64,12 @@ class TrainedShare(Share, Protocol):
     loss with them. It may be tested.
     """
 
+    def statistics(self) -> torch.Tensor:
+        """What a rank keeps beside x (BatchNorm's running means and variances), of x's type."""
+
+    def take_statistics(self, values: torch.Tensor) -> None:
+        """Go on with these in the place of the rank's own."""
+
     def begin(self, step: Step) -> None:
         """What minibatches draw from here on is that of the rank in the round."""
 

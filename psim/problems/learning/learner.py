@@ -12,7 +12,7 @@ import torch
 from psim.problems.batches import Batch
 from psim.problems.examples import Examples, Task
 from psim.problems.learning.losses import Loss, Tested, tested
-from psim.problems.learning.module import Buffers, FlatModule, drawing
+from psim.problems.learning.module import Buffers, FlatModule, drawing, flat, floats
 
 if TYPE_CHECKING:
     from psim.step import Step
@@ -71,6 +71,18 @@ class NetworkShare:
     @property
     def rows(self) -> int:
         return len(self.which)
+
+    def statistics(self) -> torch.Tensor:
+        """The buffers that are floats, flat and in the module's order."""
+        return flat(self.buffers, self.learner.model.dtype)
+
+    def take_statistics(self, values: torch.Tensor) -> None:
+        """The same from such a vector; whole numbers stay."""
+        start = 0
+        for buffer in floats(self.buffers):
+            part = values[start : start + buffer.numel()]
+            buffer.copy_(part.view(buffer.shape))
+            start += buffer.numel()
 
     def begin(self, step: Step) -> None:
         """What minibatches draw from here on is the round's."""

@@ -20,6 +20,16 @@ Buffers = dict[str, torch.Tensor]
 """What a module holds beside its parameters (BatchNorm's running statistics), by name."""
 
 
+def floats(buffers: Buffers) -> list[torch.Tensor]:
+    """Those that an average makes sense of."""
+    return [buffer for buffer in buffers.values() if buffer.dtype.is_floating_point]
+
+
+def flat(buffers: Buffers, dtype: torch.dtype) -> torch.Tensor:
+    """`floats` as one vector in memory of its own."""
+    return torch.cat([torch.empty(0), *(b.reshape(-1).cpu() for b in floats(buffers))]).to(dtype)
+
+
 class FlatModule:
     """A module on a device, with its parameters in the order of ``named_parameters()``. Those that
     need no gradient are no part of x.

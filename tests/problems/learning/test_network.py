@@ -206,3 +206,44 @@ WRONG = [
 def test_what_does_not_fit_is_said(change: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         play(document(**change))
+
+
+@pytest.mark.parametrize("method", ["sgd", "psync"])
+def test_statistics_are_local_or_averaged_before_a_test(method: str) -> None:
+    normed = {"model_args": {"batch_norm": True}}
+    runs = {
+        how: play(
+            document(
+                method=method,
+                compressor=TOP,
+                rounds=4,
+                evaluate={"every": 2},
+                problem=problem(**normed, batch_norm=how),
+            )
+        )
+        for how in ("local", "averaged")
+    }
+    kept = {
+        how: [rank.share.buffers["1.running_mean"] for rank in run.host.ranks]
+        for how, run in runs.items()
+    }
+    assert len({tuple(each.tolist()) for each in kept["local"]}) == WORKERS
+    assert len({tuple(each.tolist()) for each in kept["averaged"]}) == 1
+    local, averaged = runs.values()
+    assert all(np.array_equal(a, b) for a, b in zip(local.iterates, averaged.iterates, strict=True))
+    assert local.rows[-1]["up_framed"] == averaged.rows[-1]["up_framed"], "a diagnostic"
+    counts = [r.node.account.ledger.total("up", "diagnostic").framed for r in runs.values()]
+    assert counts[0] < counts[1]
+
+
+def test_the_average_is_the_mean_over_ranks_of_what_each_had() -> None:
+    before: list[np.ndarray] = []
+    averaged = problem(model_args={"batch_norm": True}, batch_norm="averaged")
+
+    def look(played: Played, _sent: object) -> None:
+        if played.node.round == 2:
+            before.extend(rank.share.statistics().numpy() for rank in played.host.ranks)
+
+    played = play(document(rounds=2, evaluate={"every": 2}, problem=averaged), look)
+    after = played.host.ranks[0].share.statistics().numpy()
+    assert np.allclose(after, np.mean(before, axis=0), rtol=1e-6)
