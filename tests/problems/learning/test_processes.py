@@ -1,0 +1,76 @@
+"""A network's run repeats, bit for bit, whatever carries it."""
+
+from pathlib import Path
+
+import pytest
+from processes import lasting, summary
+
+import psim
+from psim.errors import ConfigError, DataError
+
+CONFIG: dict[str, object] = {
+    "rounds": 8,
+    "workers": 3,
+    "problem": {
+        "name": "torch",
+        "model": "cnn",
+        "model_args": {"width": 4, "batch_norm": True},
+        "dataset": "digits",
+        "dataset_args": {"holdout": 97},
+        "partition": "dirichlet",
+        "alpha": 1.0,
+        "batch": 16,
+        "augment": ["crop"],
+        "batch_norm": "averaged",
+    },
+    "method": {"name": "def", "momentum": 0.9},
+    "compressor": {"name": "topk", "k": "5%", "scope": "layer"},
+    "step_size": 0.05,
+    "evaluate": {"every": 4, "by": "all"},
+    "metrics": {"every": 2},
+    "compute": {"kind": "constant", "seconds": 0.001},
+}
+
+
+def test_bits_do_not_depend_on_processes_and_transport(tmp_path: Path) -> None:
+    ways = {
+        "one": {"transport": "inproc"},
+        "two": {"processes": 1},
+        "three": {"processes": 3},
+    }
+    for name, how in ways.items():
+        psim.run({**CONFIG, **how}, out=tmp_path / name)
+    first, *others = (summary(tmp_path / name) for name in ways)
+    assert first["status"] == "done"
+    assert first["best"].keys() == {"test_accuracy", "test_loss"}
+    for name, other in zip(list(ways)[1:], others, strict=True):
+        assert other["x_sha256"] == first["x_sha256"]
+        assert lasting(tmp_path / name) == lasting(tmp_path / "one")
+        assert other["audit"]["difference"] == 0
+        for held in other["memory"].values():
+            assert 0 < held["loaded"] <= held["peak"]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"workers": 200}, DataError, "fewer than"),
+        ({"problem": {**CONFIG["problem"], "dataset": "cifar11"}}, DataError, "cifar11"),
+        ({"problem": {**CONFIG["problem"], "model": "cnm"}}, ConfigError, "did you mean cnn"),
+    ],
+)
+def test_wrong_input_is_seen_before_anything_is_written(
+    tmp_path: Path, change: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        psim.run({**CONFIG, **change, "transport": "inproc"}, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_device_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    for device in ("cuda:77", "quantum"):
+        with pytest.raises(ConfigError, match=f"--device {device}: .* use --device cpu"):
+            psim.run(CONFIG, out=tmp_path / "out", device=device)
+    convex = {**CONFIG, "problem": {"name": "logistic", "dataset": "digits"}, "evaluate": None}
+    with pytest.raises(ConfigError, match="logistic computes on the CPU"):
+        psim.run(convex, out=tmp_path / "out", device="cuda")
