@@ -41,8 +41,11 @@ def cache_folder() -> Path:
 
 
 def _given(path: Path) -> Path:
-    if path.is_file():
-        return path
+    try:
+        if path.is_file():
+            return path
+    except PermissionError:
+        raise DataError(f"{path}: this user may not read it: see whose its folders are") from None
     if path.is_dir():
         raise DataError(f"{path}: is a folder: give the path of one LIBSVM file in it")
     raise DataError(

@@ -63,14 +63,16 @@ class OpenedNetwork(Opened):
             problem.alpha,
             None if problem.batch == "full" else problem.batch,
         )
-        self._initial = model.initial()
 
     @property
     def segments(self) -> Segments:
         return self._learner.model.segments
 
     def initial_point(self) -> torch.Tensor:
-        return self._initial.clone()
+        return self._learner.model.initial()
+
+    def let_go(self) -> None:
+        self._learner.model.let_go()
 
     def content(self) -> tuple[bytes | NDArray[np.generic], ...]:
         test = () if self._learning.test is None else self._learning.test.content()
@@ -94,7 +96,7 @@ class OpenedNetwork(Opened):
         learner = self._learner
         inputs, targets = learner.train.batch(np.arange(min(2, learner.train.count)))
         at = learner.model.device
-        x = self._initial.to(at)
+        x = self.initial_point().to(at)
         try:
             unused = learner.model.unused(
                 x, inputs.to(at), lambda outputs: learner.loss(outputs, targets.to(at))

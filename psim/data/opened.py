@@ -121,6 +121,10 @@ class Opened(ABC):
         """A number that no f_i falls below, where one is known."""
         return self.problem.lower_bound()
 
+    def let_go(self) -> None:
+        """Free what only `initial_point` needs: workers are sent x^0."""
+        return  # psim's own problems need nothing for it
+
     def try_out(self) -> None:
         """Raise ConfigError where the problem can't be differentiated on its data."""
         return  # psim's own problems can

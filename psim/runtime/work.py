@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,17 +14,20 @@ from psim.data.opened import HERE, Local
 from psim.errors import (
     AuditError,
     DataError,
+    Departed,
     PeerError,
     PsimError,
     VersionError,
     WireError,
 )
 from psim.experiment import Opener
+from psim.kernels import warm
 from psim.nodes.lobby import complaint, failure, refusal, span
 from psim.nodes.setup import agree
 from psim.nodes.worker import WorkerHost
 from psim.runtime import memory, stopwatch, tcpinfo
 from psim.runtime.line import Line
+from psim.runtime.pulse import Pulse
 from psim.runtime.serve import largest_frame
 from psim.threads import single_threaded
 from psim.wire.decode import decode_control, kind_of
@@ -76,46 +80,78 @@ def work(
     join: float = JOIN,
     tell: Callable[[str], None] = lambda _: None,
     local: Local = HERE,
+    rejoin: bool = False,
+    pulse: Pulse | None = None,
 ) -> str:
     """Take part in the run of the master at ``address`` with ``count`` ranks, until it ends.
 
-    ``local`` is what this process has of its own: its device. Returns the run's status. Raises
-    PeerError where the master is gone, refuses, or failed.
+    ``local`` is what this process has of its own: its device. Waits ``join`` seconds for a master;
+    with ``rejoin`` for another one too, where one leaves before its run has begun. ``pulse`` says
+    what this host is at. Returns the run's status. Raises PeerError where the master is gone,
+    refuses, or failed.
     """
-    line = Line(address)
-    try:
-        with single_threaded():
-            line.wait_connected(join)
-            status = _take_part(line, count, join, tell, local)
-    except BaseException as error:
-        _complain(line, error)
-        raise
-    line.close_after_goodbye()
-    return status
+    since = time.monotonic()
+    pulse = Pulse() if pulse is None else pulse
+    with single_threaded():
+        while True:
+            pulse.doing = f"waiting for a master at {address}"
+            visit = Visit(Line(address, pulse), local, pulse)
+            try:
+                visit.line.wait_connected(join, since)
+                status = visit.take_part(count, join, tell)
+            except Departed as gone:
+                visit.line.close()
+                if visit.begun or not rejoin:
+                    raise
+                tell(f"{gone} before the run began: waiting for a master there")
+                since = time.monotonic() if visit.welcomed else since
+            except BaseException as error:
+                _complain(visit.line, error)
+                raise
+            else:
+                visit.line.close_after_goodbye()
+                return status
 
 
-def _take_part(
-    line: Line, count: int, join: float, tell: Callable[[str], None], local: Local
-) -> str:
-    terms = _join(line, count, join)
-    tell(f"joined {line.address} as {span(terms.ranks)} of {terms.config.workers}")
-    host = _load(terms, local)
-    line.uncopied = largest_frame(terms.size) > LARGEST_CONTROL
-    line.send(encode_control(Control(Kind.READY)))
-    memory.forget_peak()
-    loaded = memory.resident()
-    deadlines = terms.config.deadlines
-    # The master may wait for others as long as its deadlines allow before it has a word for us.
-    patience = deadlines.join + deadlines.silence
-    while True:
-        frames = line.receive(patience, "a broadcast")
-        if kind_of(frames) not in VECTOR_KINDS:
-            held: dict[str, Field] = {"loaded": loaded, "peak": memory.peak()}
-            return _part(line, decode_control(frames), deadlines.silence, held)
-        line.send_each(answer for _, answer in host.receive(frames))
-        patience = 2 * deadlines.silence
-        if terms.config.network.clock == "real" or terms.config.participation.kind != "all":
-            patience += LONGEST_HOLD
+@dataclass(slots=True)
+class Visit:
+    """A host's time with one master, and how far it came: ``begun`` with the first broadcast."""
+
+    line: Line
+    local: Local
+    pulse: Pulse
+    welcomed: bool = False
+    begun: bool = False
+
+    def take_part(self, count: int, join: float, tell: Callable[[str], None]) -> str:
+        """From the hello to the goodbye; the run's status."""
+        terms = _join(self.line, count, join)
+        self.welcomed = True
+        who = f"{span(terms.ranks)} of {terms.config.workers}"
+        tell(f"joined {self.line.address} as {who}")
+        self.pulse.doing = f"loading the data of {who}"
+        host = _load(terms, self.local)
+        self.line.uncopied = largest_frame(terms.size) > LARGEST_CONTROL
+        self.line.send(encode_control(Control(Kind.READY)))
+        self.pulse.doing = f"ready as {who}"
+        return self._rounds(terms.config, host, f"taking part as {who}")
+
+    def _rounds(self, config: Config, host: WorkerHost, doing: str) -> str:
+        memory.forget_peak()
+        loaded = memory.resident()
+        deadlines = config.deadlines
+        # The master may wait for others as long as its deadlines allow before it has a word for us.
+        patience = deadlines.join + deadlines.silence
+        while True:
+            frames = self.line.receive(patience, "a broadcast")
+            if kind_of(frames) not in VECTOR_KINDS:
+                held: dict[str, Field] = {"loaded": loaded, "peak": memory.peak()}
+                return _part(self.line, decode_control(frames), deadlines.silence, held)
+            self.begun, self.pulse.doing = True, doing
+            self.line.send_each(answer for _, answer in host.receive(frames))
+            patience = 2 * deadlines.silence
+            if config.network.clock == "real" or config.participation.kind != "all":
+                patience += LONGEST_HOLD
 
 
 def _join(line: Line, count: int, join: float) -> Terms:
@@ -131,11 +167,18 @@ def _join(line: Line, count: int, join: float) -> Terms:
         answer = decode_control(frames)
     except VersionError as error:
         raise PeerError(f"the master at {line.address} speaks {error}", error.exit_code) from None
+    _check_there(line, answer)
     if answer.kind in (Kind.REFUSE, Kind.GOODBYE):
         raise complaint(f"the master at {line.address} refused", answer.fields)
     if answer.kind is not Kind.WELCOME:
         raise WireError(f"{answer.kind.name} in answer to a hello")
     return Terms.of(answer)
+
+
+def _check_there(line: Line, message: Control) -> None:
+    """Raise Departed where the master says that it was interrupted."""
+    if message.kind is Kind.GOODBYE and message.fields.get("status") == "interrupted":
+        raise Departed(f"the master at {line.address} was interrupted")
 
 
 def _load(terms: Terms, local: Local) -> WorkerHost:
@@ -147,7 +190,9 @@ def _load(terms: Terms, local: Local) -> WorkerHost:
             f"{problem.fingerprint[:16]} and the master's {terms.fingerprint[:16]}: "
             "give all machines the same file"
         )
+    warm.prepare(problem.size)
     shares = {rank: problem.share(rank) for rank in terms.ranks}
+    problem.let_go()
     setup = agree(terms.config, problem, terms.step_size)
     # On the real clock ranks do slow one another, and the time that passes is what counts.
     watch = stopwatch.of(problem.device, elapsed=terms.config.network.clock == "real")
@@ -160,6 +205,7 @@ def _part(line: Line, message: Control, deadline: float, held: dict[str, Field])
     """
     if message.kind is not Kind.GOODBYE:
         raise WireError(f"{message.kind.name} in the middle of a run")
+    _check_there(line, message)
     status = str(message.fields.get("status"))
     if status == "failed":
         raise PeerError(f"the run failed: {message.fields.get('reason')}")

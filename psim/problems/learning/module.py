@@ -49,6 +49,11 @@ class FlatModule:
         flat = [p.detach().reshape(-1).cpu() for p in _trained(self._module).values()]
         return torch.cat(flat)
 
+    def let_go(self) -> None:
+        """Free the module's own values: calls use those of x. `initial` is no more."""
+        for parameter in _trained(self._module).values():
+            parameter.data = parameter.data.new_empty(0)
+
     def buffers(self) -> Buffers:
         """A copy of the module's own buffers, for one rank to change."""
         return {name: buffer.clone() for name, buffer in self._module.named_buffers()}

@@ -94,3 +94,22 @@ def test_drawing_repeats_and_leaves_the_global_generator_alone() -> None:
         again = torch.rand(3)
     assert torch.equal(first, again)
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_modules_own_values_are_needed_for_the_initial_point_only() -> None:
+    module = learnable.network()
+    flat = FlatModule(module, CPU)
+    inputs, targets = learnable.tensors()
+
+    def differentiated() -> tuple[float, torch.Tensor]:
+        return flat.loss_and_gradient(
+            x, inputs, {}, lambda out: functional.cross_entropy(out, targets)
+        )
+
+    x = flat.initial()
+    value, gradient = differentiated()
+    flat.let_go()
+    assert sum(p.numel() for p in module.parameters()) == 0
+    again = differentiated()
+    assert again[0] == value
+    assert torch.equal(again[1], gradient)

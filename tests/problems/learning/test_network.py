@@ -167,6 +167,18 @@ def test_clipping_bounds_each_workers_gradient() -> None:
     assert lengths(held) == pytest.approx([GAMMA * 0.1] * 3, rel=1e-4)
 
 
+def test_weight_decay_of_the_problem_is_part_of_f_and_of_each_gradient() -> None:
+    """For plain SGD, which is linear in the gradients, it is the optimizer's on their mean."""
+    whole = {"every": 3, "full": 3}
+    mine = play(document(problem=problem(weight_decay=0.1), metrics=whole))
+    theirs = play(document(optimizer={"name": "sgd", "weight_decay": 0.1}, metrics=whole))
+    for a, b in zip(mine.iterates, theirs.iterates, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
+    for x, with_it, without in zip(mine.iterates[::3], mine.rows, theirs.rows, strict=True):
+        squares = float(np.sum(x.astype(np.float64) ** 2))
+        assert with_it["loss"] - without["loss"] == pytest.approx(0.05 * squares, rel=1e-4)
+
+
 def test_what_is_drawn_follows_from_seed_rank_and_round() -> None:
     dropping = problem(model_args={"dropout": 0.5})
     one, same, other = (play(document(problem=dropping, seed=s)) for s in (1, 1, 2))
