@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from psim.errors import ConfigError, Interrupted, PsimError
-from psim.launch.signals import ignore, terminable
+from psim.launch.signals import ignore, ignored, terminable
 
 if TYPE_CHECKING:
     from rich.box import Box
@@ -32,6 +32,12 @@ OUT = click.option(
     "--out", type=click.Path(path_type=Path), help="The folder to write; default runs/NAME-N."
 )
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace an earlier run in --out.")
+HEALTH = click.option(
+    "--health",
+    type=click.Path(path_type=Path),
+    metavar="SOCKET",
+    help="Answer health checks there.",
+)
 JOBS = click.option("--jobs", type=click.IntRange(1), default=1, help="Runs of a sweep at once.")
 DEVICE = click.option(
     "--device", default="cpu", help="Where networks compute: cpu, cuda, cuda:1 or mps."
@@ -122,8 +128,14 @@ def tune(
 @SET
 @OUT
 @OVERWRITE
+@HEALTH
 def master(
-    config: Path, bind: str, overrides: tuple[str, ...], out: Path | None, overwrite: bool
+    config: Path,
+    bind: str,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    overwrite: bool,
+    health: Path | None,
 ) -> None:
     """Run one experiment's master, for workers that connect by themselves."""
     plan = _plan(config, overrides)
@@ -133,17 +145,20 @@ def master(
             "leave out sweep, variants and seeds"
         )
     from psim.launch.folders import destination
+    from psim.launch.health import answering
     from psim.launch.single import serve
     from psim.report.progress import Bars
+    from psim.runtime.pulse import Pulse
 
-    run = plan.runs[0]
+    run, pulse = plan.runs[0], Pulse()
 
     def tell(address: str) -> None:
         click.echo(f"waiting for {run.config.workers} workers at {address}", err=True)
 
     bars = Bars([run.label], [run.config.rounds])
-    with destination(plan, out, overwrite) as folder, bars:
-        serve(run.config, folder, bind, overwrite, bars.of(0), tell)
+    with answering(health, pulse), destination(plan, out, overwrite) as folder, bars:
+        serve(run.config, folder, bind, overwrite, bars.of(0), tell, pulse)
+        ignore()  # the run is done and kept, whoever ends containers when the first one ends
     _present(folder, plan)
 
 
@@ -152,7 +167,8 @@ def master(
 @click.option("--count", type=click.IntRange(1), default=1, help="Ranks that this process hosts.")
 @DEVICE
 @click.option("--join", default="60 s", help="How long to wait for the master.")
-def worker(connect: str, count: int, device: str, join: str) -> None:
+@HEALTH
+def worker(connect: str, count: int, device: str, join: str, health: Path | None) -> None:
     """Take part in a master's run; ends with 0 when the run does."""
     from psim.units import duration
 
@@ -162,10 +178,14 @@ def worker(connect: str, count: int, device: str, join: str) -> None:
         raise ConfigError(f"--join {error}") from None
     from psim.data.opened import Local
     from psim.device import device as found
+    from psim.launch.health import answering
+    from psim.runtime.pulse import Pulse
     from psim.runtime.work import work
 
-    own = Local(str(found(device)))
-    status = work(connect, count, patience, lambda line: click.echo(line, err=True), own)
+    own, pulse = Local(str(found(device))), Pulse()
+    with answering(health, pulse):
+        status = work(connect, count, patience, _report, own, rejoin=True, pulse=pulse)
+        ignore()  # as in the master
     click.echo(f"the run is over: {status}", err=True)
 
 
@@ -207,7 +227,9 @@ def breakeven(
 
 
 @psim.command(name="list")
-@click.argument("what", type=click.Choice(["methods", "compressors", "problems", "datasets"]))
+@click.argument(
+    "what", type=click.Choice(["methods", "compressors", "problems", "networks", "datasets"])
+)
 def list_(what: str) -> None:
     """List what a config may name."""
     from psim.report.listing import listing
@@ -413,8 +435,9 @@ def main() -> NoReturn:
     """Run a command; an error is one line on stderr and the exit code of its kind."""
     with terminable():
         code = _carried_out()
-    if code == INTERRUPTED:
-        ignore()  # an impatient Ctrl-C has nothing left to end
+        over = ignored()
+    if over:
+        ignore()  # there is nothing left to end
     sys.exit(code)
 
 
@@ -439,6 +462,10 @@ def _carried_out() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     return code
+
+
+def _report(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _fail(message: str, code: int) -> int:
