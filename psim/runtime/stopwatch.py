@@ -5,10 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from psim.config import Config
 from psim.vectors import torch
 
 Stopwatch = Callable[[], float]
 """Seconds, of which differences mean something."""
+
+
+def needed(config: Config, device: torch.device | None = None) -> Stopwatch:
+    """The one for a run: where nothing of its timeline is measured, none is read. Reading a
+    thread's clock may cost more than a small round: on a busy machine the kernel then lets others
+    run.
+
+    On the real clock ranks do slow one another, and the time that passes is what counts.
+    """
+    clock = config.network.clock
+    if clock == "none" or not config.compute.measured:
+        return _unread
+    return of(device or torch.device("cpu"), elapsed=clock == "real")
 
 
 def of(device: torch.device, elapsed: bool) -> Stopwatch:
@@ -38,6 +52,10 @@ class OnGPU:
         event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record(self._stream)
         return event
+
+
+def _unread() -> float:
+    return 0.0
 
 
 def _after_mps() -> float:

@@ -21,9 +21,9 @@ def simulate(experiment: Experiment, observer: Observer) -> Outcome:
         workers = range(experiment.setup.workers)
         shares = {rank: experiment.problem.share(rank) for rank in workers}
         device = experiment.problem.device
-        watch = stopwatch.of(device, elapsed=False)
+        watch = stopwatch.needed(experiment.config, device)
         host = WorkerHost(experiment.setup, shares, watch, device)
-        node = master(experiment, time.perf_counter, time.thread_time)
+        node = master(experiment, time.perf_counter, stopwatch.needed(experiment.config))
         observer.started()
         pending: list[Instruction] = node.begin()
         while True:
