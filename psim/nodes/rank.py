@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,11 +40,16 @@ class Rank:
     error_norm_sq: float = math.nan
     total_error: float = math.nan
     residual: torch.Tensor | None = None
+    _trained: TrainedShare | None = field(init=False, default=None)
+    """The share again, where it is a network's: to ask for a protocol takes longer than to look."""
+
+    def __post_init__(self) -> None:
+        self._trained = self.share if isinstance(self.share, TrainedShare) else None
 
     def message(self, x: torch.Tensor, step: Step, batches: Batches | None, due: bool) -> Message:
         """Differentiate and compress at x^t. ``due``: the round has a row."""
-        if isinstance(self.share, TrainedShare):
-            self.share.begin(step)
+        if self._trained is not None:
+            self._trained.begin(step)
         queries = self.state.queries(x, step)
         self.gradients = ()  # their memory is that of the next ones
         if batches is None:
@@ -66,7 +71,7 @@ class Rank:
         only f_i itself is differentiated. A network's costs nothing, and is taken in every round: a
         run that diverges then ends where it does.
         """
-        due = due or isinstance(self.share, TrainedShare)
+        due = due or self._trained is not None
         count = self.share.rows
         assert count is not None, "only problems over samples have minibatches"
         batch = batches.rows(count, self.rank, step.round)
@@ -130,8 +135,8 @@ class Rank:
         """Sums of the loss and the score, and over how many examples."""
         if part is None:
             return 0.0, 0.0, 0.0
-        assert isinstance(self.share, TrainedShare), "only networks are tested"
-        loss, score, count = self.share.test(x, *part)
+        assert self._trained is not None, "only networks are tested"
+        loss, score, count = self._trained.test(x, *part)
         return loss, score, float(count)
 
     def kept_back(self, round: int, statistics: bool) -> Packet:
@@ -142,15 +147,15 @@ class Rank:
         if self.residual is not None:
             kept.append(Dense(self.residual.to(HOST)))
         if statistics:
-            assert isinstance(self.share, TrainedShare), "only networks have any"
-            kept.append(Shared(self.share.size, self.share.statistics()))
+            assert self._trained is not None, "only networks have any"
+            kept.append(Shared(self.share.size, self._trained.statistics()))
         if not kept:
             raise WireError("COLLECT, and this method reports x itself")
         return Packet(Kind.RESIDUAL, round, self.rank, tuple(kept))
 
     def take_statistics(self, values: torch.Tensor) -> None:
         """Go on with the ranks' average of what they keep beside x. Raises WireError."""
-        assert isinstance(self.share, TrainedShare), "only networks have any"
-        if values.numel() != self.share.statistics().numel():
+        assert self._trained is not None, "only networks have any"
+        if values.numel() != self._trained.statistics().numel():
             raise WireError(f"{values.numel()} numbers in the place of what is kept beside x")
-        self.share.take_statistics(values)
+        self._trained.take_statistics(values)
