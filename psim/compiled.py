@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from numba import njit
 
@@ -16,3 +17,13 @@ def compiled(function: Function) -> Function:
         return cast("Function", njit(cache=True)(function))
     except RuntimeError:  # no folder can be written to: compile anew in each process
         return cast("Function", njit(function))
+
+
+def on_disk(function: Callable[..., object]) -> bool:
+    """Whether an earlier process has compiled it, for any types, and kept that."""
+    dispatcher = cast("Any", function)
+    folder, code = dispatcher.stats.cache_path, dispatcher.py_func.__code__
+    if folder is None:
+        return False
+    name = f"{Path(code.co_filename).stem}.{code.co_name}-{code.co_firstlineno}.*.nbi"
+    return any(Path(folder).glob(name))

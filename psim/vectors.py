@@ -10,11 +10,9 @@ without the two seconds that importing it takes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 if TYPE_CHECKING:
     import torch
@@ -45,11 +43,19 @@ __all__ = [
     "densify",
     "mean",
     "nothing",
+    "on_host",
     "scale",
     "squared_norm",
     "subtract_",
+    "subtract_scaled_",
     "torch",
 ]
+
+
+MANY = 1_000
+"""Entries from which they are added by compiled loops, which give the same bits as torch."""
+PART = 1 << 16
+"""Entries of long vectors that several operations in a row are made on: they stay in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +152,7 @@ def add_(target: torch.Tensor, payload: Payload) -> torch.Tensor:
     values = payload.values.to(target.dtype)
     if isinstance(payload, Dense):
         return target.add_(values)
-    return target.index_add_(0, _indices(payload), values)
+    return _add_at(target, _indices(payload), values)
 
 
 def subtract_(target: torch.Tensor, payload: Payload) -> torch.Tensor:
@@ -156,7 +162,16 @@ def subtract_(target: torch.Tensor, payload: Payload) -> torch.Tensor:
     values = payload.values.to(target.dtype)
     if isinstance(payload, Dense):
         return target.sub_(values)
-    return target.index_add_(0, _indices(payload), values.neg())
+    return _add_at(target, _indices(payload), values.neg())
+
+
+def subtract_scaled_(target: torch.Tensor, payload: Payload, factor: float) -> torch.Tensor:
+    """target ← target - factor · payload, in place: a product, then a subtraction."""
+    if not isinstance(payload, Dense):
+        return subtract_(target, scale(payload, factor, target.dtype))
+    for part in _parts(target):
+        target[part].sub_(payload.values[part].to(target.dtype) * factor)
+    return target
 
 
 def scale(payload: Payload, factor: float, dtype: torch.dtype) -> Payload:
@@ -180,6 +195,12 @@ def nothing(vector: torch.Tensor) -> Sparse:
     return Sparse(vector.numel(), torch.empty(0, dtype=torch.int64), vector.new_empty(0))
 
 
+def on_host(vector: torch.Tensor) -> bool:
+    """Whether it is float32 or float64 in this machine's memory: numpy's, and compiled code's."""
+    native = vector.dtype in (torch.float32, torch.float64)
+    return vector.device.type == "cpu" and native and vector.is_contiguous()
+
+
 def squared_norm(vector: torch.Tensor) -> float:
     """‖v‖², as a Python float."""
     return float(torch.dot(vector, vector))
@@ -198,6 +219,23 @@ def _indices(payload: Sparse | Shared) -> torch.Tensor:
     return payload.indices
 
 
+def _add_at(target: torch.Tensor, indices: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """target[indices] += values, one after the other, in place."""
+    if indices.numel() < MANY or not on_host(target):
+        return target.index_add_(0, indices, values)
+    from psim.kernels import sums
+
+    sums.add_at(target.numpy(), indices.numpy(), values.numpy())
+    return target
+
+
+def _parts(vector: torch.Tensor) -> Iterator[slice]:
+    """Where to cut a long vector; other devices have no cache to stay in."""
+    size = vector.numel()
+    step = PART if vector.device.type == "cpu" else max(size, 1)
+    return (slice(start, start + step) for start in range(0, size, step))
+
+
 def mean(payloads: Sequence[Payload], count: int, total: torch.Tensor) -> Payload:
     """(1/count) Σ payloads, summed in the order given and in the type of ``total``, a buffer of the
     vectors' shape whose content is lost.
@@ -205,27 +243,50 @@ def mean(payloads: Sequence[Payload], count: int, total: torch.Tensor) -> Payloa
     Sparse where the payloads have few entries between them, shared where they all have the same
     ones, dense otherwise; the values are those of the dense sum either way.
     """
-    total.zero_()
     sparse = [payload for payload in payloads if isinstance(payload, Sparse)]
     if len(sparse) < len(payloads):
         return _mean_of_any(payloads, count, total)
+    entries = sum(payload.indices.numel() for payload in sparse)
+    if 2 * entries >= total.numel():
+        return Dense(_sum(sparse, total) / count)
+    if entries < MANY or not on_host(total):
+        return _mean_of_few(sparse, count, total)
+    from psim.kernels import sums
+
+    support, values = sums.mean_of_sparse(
+        total.numel(),
+        [payload.indices.numpy() for payload in sparse],
+        [payload.values.to(total.dtype).numpy() for payload in sparse],
+        count,
+        total.numpy().dtype,
+    )
+    return Sparse(total.numel(), torch.from_numpy(support), torch.from_numpy(values))
+
+
+def _mean_of_few(payloads: Sequence[Sparse], count: int, total: torch.Tensor) -> Sparse:
+    """`mean` of sparse vectors, where sorting their indices takes no time worth saving."""
     # One call adds entry after entry, and so in the order of the payloads.
-    indices = torch.cat([payload.indices for payload in sparse])
-    values = torch.cat([payload.values for payload in sparse]).to(total.dtype)
-    total.index_add_(0, indices, values)
-    if 2 * indices.numel() >= total.numel():
-        return Dense(total / count)
-    support = torch.from_numpy(np.unique(indices.numpy()))
+    indices = torch.cat([payload.indices for payload in payloads])
+    values = torch.cat([payload.values for payload in payloads]).to(total.dtype)
+    total.index_fill_(0, indices, 0.0).index_add_(0, indices, values)
+    support = torch.unique(indices)
     return Sparse(total.numel(), support, total[support] / count)
 
 
+def _sum(payloads: Sequence[Payload], total: torch.Tensor) -> torch.Tensor:
+    """``total`` ← Σ payloads, one at a time: decoded, each may be as long as the vector."""
+    total.zero_()
+    for payload in payloads:
+        add_(total, payload)
+    return total
+
+
 def _mean_of_any(payloads: Sequence[Payload], count: int, total: torch.Tensor) -> Payload:
-    """`mean` of payloads that are not all `Sparse`; ``total`` is zero."""
+    """`mean` of payloads that are not all `Sparse`."""
     if all(isinstance(p, Sparse) or (isinstance(p, Coded) and p.listed) for p in payloads):
         plain = [p.plain(total.dtype) if isinstance(p, Coded) else p for p in payloads]
         return mean(plain, count, total)
-    for payload in payloads:  # one at a time: decoded, each may be as long as the vector
-        add_(total, payload)
+    _sum(payloads, total)
     first = payloads[0]
     if isinstance(first, Shared) and all(
         isinstance(payload, Shared) and payload.indices is first.indices for payload in payloads

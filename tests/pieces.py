@@ -102,3 +102,53 @@ def takes(method: Method, compressor: object) -> bool:
     except ConfigError:
         return False
     return True
+
+
+KINDS: list[dict[str, object]] = [
+    {"name": "topk", "k": 2},
+    {"name": "rbgs", "ratio": 8},
+    {"name": "natural", "scale": "contractive"},
+    {"name": "identity"},
+]
+"""A compressor for each kind of payload: sparse, shared, quantized and dense."""
+TELLING = {"hard_threshold": {"name": "hard_threshold", "threshold": 0.002}}
+"""In the place of a compressor's first choice, which sends everything."""
+WITH_ALL = ("ef", "ef21")
+"""Methods that meet every compressor: one keeps an error, the other an estimate."""
+
+
+def firsts(methods: list[Method]) -> list[Method]:
+    """Of each method the first of its variations."""
+    return list({piece.name: piece for piece in reversed(methods)}.values())
+
+
+def pairs(methods: list[Method]) -> list[tuple[Method, dict[str, object]]]:
+    """Each method, by its first variation, with a compressor of each kind; its other variations
+    with one; and two methods with every compressor. As far as they go together.
+    """
+    first = {piece.name: piece for piece in firsts(methods)}
+    kinds = {kind["name"] for kind in KINDS}
+    chosen = {piece.name: piece.document() for piece in reversed(every("compressors"))} | TELLING
+    others = [each for name, each in chosen.items() if name not in kinds]
+    found = []
+    for method in methods:
+        fitting = [kind for kind in KINDS if takes(method, kind)]
+        found += [(method, kind) for kind in (fitting if method in first.values() else fitting[:1])]
+    found += [(first[name], each) for name in WITH_ALL if name in first for each in others]
+    return found
+
+
+def rounded(
+    cases: list[tuple[Method, dict[str, object]]],
+) -> list[tuple[Method, dict[str, object]]]:
+    """Of such pairs those to try with a narrower type on the wire too: each method with one
+    compressor, each compressor with two methods.
+    """
+    return [case for case in cases if case[1] is KINDS[0] or case[0].name in WITH_ALL]
+
+
+def name(value: Method | dict | str) -> str:
+    """A method, a compressor or a word as part of a test's name."""
+    if isinstance(value, str):
+        return value
+    return label(value) if isinstance(value, Method) else str(value["name"])

@@ -74,6 +74,29 @@ class Compressor(Piece, ABC):
     ) -> tuple[Payload, State]:
         """C(vector), and the state for the next call. The payload owns its memory."""
 
+    def compress_difference(
+        self,
+        target: torch.Tensor,
+        kept: torch.Tensor,
+        state: State,
+        step: Step,
+        level: Level | None = None,
+    ) -> tuple[Payload, State]:
+        """`compress` of ``target`` - ``kept``: a compressor may do without that vector."""
+        return self.compress(target - kept, state, step, level)
+
+    def compress_after_adding(
+        self,
+        kept: torch.Tensor,
+        vector: torch.Tensor,
+        factor: float,
+        state: State,
+        step: Step,
+        level: Level | None = None,
+    ) -> tuple[Payload, State]:
+        """kept ← kept + factor · vector, in place, a product, then a sum; and `compress` of it."""
+        return self.compress(kept.add_(vector * factor), state, step, level)
+
     @abstractmethod
     def guarantee(self, size: int) -> Guarantee | None:
         """What holds for every vector of ``size`` entries, or None."""

@@ -22,8 +22,9 @@ from psim.compressors.base import (
     entries,
 )
 from psim.errors import ConfigError, UsageError
+from psim.kernels.choice import selection
 from psim.registry import Model
-from psim.vectors import Payload, Sparse, torch
+from psim.vectors import Payload, Sparse, on_host, torch
 
 if TYPE_CHECKING:
     from psim.step import Step
@@ -92,9 +93,7 @@ class HardThreshold(Compressor):
         value = self.at(level).threshold.value
         if value is None:
             raise UsageError(f"rule {self.threshold.rule}: no number before settled() is called")
-        # "Not below" keeps NaN: a run that diverges is sent, and seen.
-        kept = torch.nonzero(~(vector.abs() < value)).flatten()
-        return Sparse(vector.numel(), kept, vector.index_select(0, kept)), state
+        return Sparse(vector.numel(), *_at_least(vector, value)), state
 
     def guarantee(self, size: int) -> Guarantee | None:
         """None for a rule before the step size is known."""
@@ -108,3 +107,14 @@ class HardThreshold(Compressor):
 
     def settled(self, size: int, step_size: float) -> HardThreshold:
         return type(self)(scope=self.scope, threshold=self.threshold.number(size, step_size))
+
+
+def _at_least(vector: torch.Tensor, threshold: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Indices and values of the entries that are not below: NaN is sent, so that a run that
+    diverges is seen.
+    """
+    if on_host(vector):
+        indices, values = selection(vector.numel()).at_least(vector.numpy(), threshold)
+        return torch.from_numpy(indices), torch.from_numpy(values)
+    kept = torch.nonzero(~(vector.abs() < threshold)).flatten()
+    return kept, vector.index_select(0, kept)

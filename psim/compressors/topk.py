@@ -6,10 +6,7 @@ gradients with equal entries, and which of them is sent changes the whole trajec
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, ClassVar
-
-import numpy as np
 
 from psim.compressors.base import (
     Compressor,
@@ -20,7 +17,8 @@ from psim.compressors.base import (
     check_count,
     entries,
 )
-from psim.vectors import Payload, Sparse, torch
+from psim.kernels.choice import selection
+from psim.vectors import Payload, Sparse, on_host, torch
 
 if TYPE_CHECKING:
     from psim.step import Step
@@ -40,8 +38,37 @@ class TopK(Compressor):
     def compress(
         self, vector: torch.Tensor, state: State, step: Step, level: Level | None = None
     ) -> tuple[Payload, State]:
-        indices = largest(vector, self.at(level).kept(vector.numel()))
-        return Sparse(vector.numel(), indices, vector.index_select(0, indices)), state
+        k = self.at(level).kept(vector.numel())
+        return Sparse(vector.numel(), *largest(vector, k)), state
+
+    def compress_difference(
+        self,
+        target: torch.Tensor,
+        kept: torch.Tensor,
+        state: State,
+        step: Step,
+        level: Level | None = None,
+    ) -> tuple[Payload, State]:
+        size, k = kept.numel(), self.at(level).kept(kept.numel())
+        if not _selected_on_host(k, target, kept):
+            return super().compress_difference(target, kept, state, step, level)
+        found = selection(size, k).largest_of_difference(target.numpy(), kept.numpy(), k)
+        return Sparse(size, *map(torch.from_numpy, found)), state
+
+    def compress_after_adding(
+        self,
+        kept: torch.Tensor,
+        vector: torch.Tensor,
+        factor: float,
+        state: State,
+        step: Step,
+        level: Level | None = None,
+    ) -> tuple[Payload, State]:
+        size, k = kept.numel(), self.at(level).kept(kept.numel())
+        if not _selected_on_host(k, vector, kept):
+            return super().compress_after_adding(kept, vector, factor, state, step, level)
+        found = selection(size, k).largest_of_sum(kept.numpy(), vector.numpy(), factor, k)
+        return Sparse(size, *map(torch.from_numpy, found)), state
 
     def guarantee(self, size: int) -> Guarantee:
         return Guarantee("contractive", self.kept(size) / size)
@@ -53,45 +80,29 @@ class TopK(Compressor):
         check_count(self.k, size)
 
 
-def largest(vector: torch.Tensor, k: int) -> torch.Tensor:
-    """Indices, ascending, of the k entries of largest magnitude (ties: lowest index).
+def largest(vector: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The k entries of largest magnitude (ties: lowest index): their indices, ascending and int64,
+    and their values; both of shape (k,), on the vector's device, in memory of their own.
 
     A selection in O(d), not a sort. NaN counts as infinite, so that a run that diverges is sent,
-    and seen, rather than hidden. Shape (k,), int64, on the vector's device.
+    and seen, rather than hidden.
     """
     if k >= vector.numel():
-        return torch.arange(vector.numel(), device=vector.device)
-    if vector.device.type == "cpu" and vector.dtype in (torch.float64, torch.float32):
-        return torch.from_numpy(_largest_numpy(vector.numpy(), k))
-    return _largest_torch(vector, k)
+        return torch.arange(vector.numel(), device=vector.device), vector.clone()
+    if on_host(vector):
+        indices, values = selection(vector.numel(), k).largest(vector.numpy(), k)
+        return torch.from_numpy(indices), torch.from_numpy(values)
+    found = _largest_torch(vector, k)
+    return found, vector.index_select(0, found)
 
 
-def _largest_numpy(vector: np.ndarray, k: int) -> np.ndarray:
-    magnitude = np.abs(vector)
-    first = magnitude.argmax()  # of equals the first, and the first NaN where there is one
-    if math.isnan(magnitude[first]):
-        magnitude[np.isnan(magnitude)] = np.inf
-        first = magnitude.argmax()
-    if k == 1:
-        return np.array([first])
-    threshold = _kth_largest(magnitude, k)
-    above = np.flatnonzero(magnitude > threshold)
-    tied = np.flatnonzero(magnitude == threshold)[: k - above.size]
-    return np.sort(np.concatenate([above, tied]))
-
-
-def _kth_largest(magnitude: np.ndarray, k: int) -> float:
-    """The k-th largest of them, by selection; where most are 0, among the others: of a million such
-    entries numpy's selection takes ten times as long as of as many different ones.
-    """
-    if 2 * np.count_nonzero(magnitude) < magnitude.size:
-        magnitude = magnitude[magnitude > 0]
-        if k > magnitude.size:
-            return 0.0
-    return float(np.partition(magnitude, magnitude.size - k)[-k])
+def _selected_on_host(k: int, vector: torch.Tensor, kept: torch.Tensor) -> bool:
+    """Whether a kernel can make the vector to be compressed from these two."""
+    return k < kept.numel() and kept.dtype == vector.dtype and on_host(kept) and on_host(vector)
 
 
 def _largest_torch(vector: torch.Tensor, k: int) -> torch.Tensor:
+    """Their indices, without leaving the device."""
     magnitude = vector.abs().nan_to_num(nan=float("inf"), posinf=float("inf"))
     threshold = torch.topk(magnitude, k, sorted=False).values.min()
     above = torch.nonzero(magnitude > threshold).flatten()

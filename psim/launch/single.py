@@ -10,12 +10,14 @@ from pathlib import Path
 from psim.config import Config
 from psim.errors import ConfigError, PsimError
 from psim.experiment import Experiment, Opener, prepare
+from psim.kernels import warm
 from psim.launch.journal import Journal, Screen
 from psim.launch.local import LocalWorkers, shares
 from psim.launch.signals import terminable
 from psim.launch.summary import Ending, summary
 from psim.nodes.outcome import Outcome
 from psim.results.folder import check_free
+from psim.runtime.pulse import Pulse
 
 LOOPBACK = "tcp://127.0.0.1:*"
 
@@ -48,9 +50,10 @@ def serve(
     overwrite: bool = False,
     screen: Screen | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    pulse: Pulse | None = None,
 ) -> Outcome:
     """Run with workers that connect by themselves to ``address``; raises as `run` does. ``tell``
-    is called with the address once it is bound.
+    is called with the address once it is bound; ``pulse`` says what the master is at.
     """
     if config.transport != "tcp":
         raise ConfigError("'inproc': a master that workers connect to needs tcp", "transport")
@@ -62,7 +65,7 @@ def serve(
         hub = Hub(address, largest_frame(experiment.setup.size))
         try:
             tell(hub.address)
-            return Server(experiment, hub, journal).run()
+            return Server(experiment, hub, journal, pulse=pulse).run()
         finally:
             hub.close_after_goodbye()
 
@@ -83,6 +86,7 @@ def _kept(config: Config, place: _Place, carry: Carrier, opener: Opener | None) 
     """Carry the run, and keep what came of it, however it ends."""
     with terminable():
         experiment = prepare(config, opener)
+        warm.prepare(experiment.setup.size)  # before any worker is started, so that one compiles
         journal = Journal(place.folder, experiment.config, place.screen, place.overwrite)
         try:
             outcome = carry(experiment, journal)

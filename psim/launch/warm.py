@@ -14,8 +14,10 @@ import sklearn.datasets
 import torch
 
 import psim.runtime.work
+from psim.kernels import warm
 from psim.wire import kernel
 
-kernel.load()  # the first call of compiled code takes half a second, whatever it does
+warm.load()  # the first call of compiled code takes half a second, whatever it does
+kernel.load()
 
 __all__ = ["numba", "psim", "scipy", "sklearn", "torch"]

@@ -29,7 +29,6 @@ from pydantic import (
     Field,
     PlainSerializer,
     SerializeAsAny,
-    ValidationError,
     ValidationInfo,
     model_validator,
 )
@@ -48,9 +47,9 @@ from psim.methods.base import (
     Whole,
     Worker,
 )
-from psim.quantized import Quantized
-from psim.registry import build, explain
-from psim.vectors import Payload, Shared, Sparse, torch
+from psim.methods.levels import at_each, check_leveled, with_indices
+from psim.registry import build
+from psim.vectors import torch
 
 if TYPE_CHECKING:
     from psim.step import Step
@@ -81,7 +80,7 @@ class Adapting(Worker):
             self.critical = None
         self.step_size = step.step_size
         sent = self.inner.message(gradients, step, self._leveled(compress))
-        payloads = {name: _with_indices(payload) for name, payload in sent.payloads.items()}
+        payloads = {name: with_indices(payload) for name, payload in sent.payloads.items()}
         if (step.round + 1) % self.window:
             return Message(payloads, sent.scalars)
         norms = [float(torch.linalg.vector_norm(part)) for part in compress.split(self.total)]
@@ -141,23 +140,17 @@ class Deciding(Master):
 
     def observed(self, messages: Mapping[int, Message], step: Step) -> Mapping[str, float]:
         every = not self.critical.numel() or _falls(self.step_size, step, self.window)
-        level = 1.0 if every else float(self.critical.double().mean())
-        return {**self.inner.observed(messages, step), "level": level}
+        levels = [1.0] if every else self.critical.double().tolist()
+        return {
+            **self.inner.observed(messages, step),
+            "level": sum(levels) / len(levels),
+            **({} if every else {f"level_{layer}": each for layer, each in enumerate(levels)}),
+        }
 
 
 def _falls(before: float, step: Step, window: int) -> bool:
     """Whether a window begins with a smaller step size than the last round's."""
     return step.round % window == 0 and step.step_size < before
-
-
-def _with_indices(payload: Payload) -> Payload:
-    """The same entries as a payload whose indices travel: no receiver knows the level."""
-    if isinstance(payload, Shared):
-        assert payload.indices is not None
-        return Sparse(payload.size, payload.indices, payload.values)
-    if isinstance(payload, Quantized) and payload.shared:
-        return replace(payload, shared=False)
-    return payload
 
 
 def _method(value: object, info: ValidationInfo) -> object:
@@ -206,21 +199,16 @@ class Accordion(Method):
         )
 
     def check(self, compressor: Compressor) -> None:
-        if not compressor.leveled:
-            raise ConfigError(
-                f"{compressor.name!r} has no level to change: use one like topk, rbgs or low_rank",
-                "compressor.name",
-            )
+        check_leveled(compressor)
         self.inner.check(compressor)
+        if len(self.inner.at_levels(compressor)) > 1:
+            raise ConfigError(
+                f"{self.inner.name!r} changes the compressor's level too: leave out its warmup",
+                "method.inner",
+            )
 
     def at_levels(self, compressor: Compressor) -> tuple[Compressor, ...]:
-        try:
-            return tuple(compressor.at(level) for level in self.levels)
-        except ValidationError as error:
-            message = explain(error, type(compressor)).message
-        except ConfigError as error:
-            message = error.message
-        raise ConfigError(message, "method.levels")
+        return at_each(compressor, self.levels, "method.levels")
 
     def opened(self, read: Read, optimum: Callable[[], Array], size: int) -> Self:
         return self.model_copy(update={"inner": self.inner.opened(read, optimum, size)})

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from psim import vectors
 from psim.compressors.base import Compressor, Level, Read
 from psim.registry import Piece
-from psim.vectors import Dense, Payload, scale, subtract_, torch
+from psim.vectors import Dense, Payload, subtract_scaled_, torch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +73,23 @@ class Message:
     by_layer: tuple[Scalar, ...] = ()
 
 
+class Together(ABC, Mapping[int, Message]):
+    """Messages of many ranks that are kept in another form than one by one."""
+
+    @abstractmethod
+    def mean(self, count: int, total: torch.Tensor) -> Payload:
+        """`vectors.mean` of their payloads in rank order, to the bit."""
+
+
+def mean(messages: Mapping[int, Message], name: str, count: int, total: torch.Tensor) -> Payload:
+    """(1/count) Σ of the messages' payloads of that name, in rank order; the rest is as for
+    `vectors.mean`.
+    """
+    if isinstance(messages, Together):
+        return messages.mean(count, total)
+    return vectors.mean([messages[rank].payloads[name] for rank in sorted(messages)], count, total)
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
     """A point at which f_i itself is wanted, and not its minibatch."""
@@ -85,6 +102,14 @@ class Compress(Protocol):
 
     def __call__(self, vector: torch.Tensor) -> Payload:
         """C(vector), as it will arrive."""
+
+    def difference(self, target: torch.Tensor, kept: torch.Tensor) -> Payload:
+        """C(target - kept), as it will arrive."""
+
+    def after_adding(self, kept: torch.Tensor, vector: torch.Tensor, factor: float) -> Payload:
+        """kept ← kept + factor · vector, in place, a product, then a sum; and C(kept), as it will
+        arrive.
+        """
 
     def whole(self, vector: torch.Tensor) -> Dense:
         """The vector uncompressed, as it will arrive."""
@@ -122,7 +147,7 @@ class Iterate(ABC):
         if self.optimizer is not None:
             dense = vectors.densify(direction, self.x.dtype)
             direction = Dense(self.optimizer.direction(dense, self.x, step.round))
-        subtract_(self.x, scale(direction, step.step_size, self.x.dtype))
+        subtract_scaled_(self.x, direction, step.step_size)
 
 
 @dataclass(slots=True)
@@ -170,8 +195,7 @@ class Master:
 
     def aggregate(self, messages: Mapping[int, Message], step: Step) -> Message:
         """(1/n) Σ c_i, in rank order."""
-        payloads = [messages[rank].payloads["c"] for rank in sorted(messages)]
-        return Message({"u": vectors.mean(payloads, step.workers, self.total)})
+        return Message({"u": mean(messages, "c", step.workers, self.total)})
 
     def compress(self, update: Message, step: Step, compress: Compress) -> Message:
         """The update as it is broadcast, for a method that compresses the downlink; ``compress``
@@ -186,7 +210,8 @@ class Master:
 
 OBSERVED = ("plain", "level")
 """``plain``: the fraction of workers on EF21+'s plain branch. ``level``: the share of layers that
-are at the higher of two levels."""
+are at the higher of two levels; ``level_0``, ``level_1``, … may come with it, 1 for a layer that is
+there and 0 for one that is not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from psim import vectors
-from psim.methods.base import Compress, Iterate, Master, Message, Method, Worker
+from psim.methods.base import Compress, Iterate, Master, Message, Method, Worker, mean
 from psim.vectors import nothing, torch
 
 if TYPE_CHECKING:
@@ -46,10 +45,9 @@ class MeanOfSome(Master):
     """(1/m) Σ c_i over the m messages that the round has."""
 
     def aggregate(self, messages: Mapping[int, Message], step: Step) -> Message:
-        payloads = [messages[rank].payloads["c"] for rank in sorted(messages)]
-        if not payloads:
+        if not messages:
             return Message({"u": nothing(self.total)})
-        return Message({"u": vectors.mean(payloads, len(payloads), self.total)})
+        return Message({"u": mean(messages, "c", len(messages), self.total)})
 
 
 class DCGD(Method):

@@ -43,8 +43,7 @@ class DetachedFeedback(Worker):
         self, gradients: tuple[torch.Tensor, ...], step: Step, compress: Compress
     ) -> Message:
         direction = self.momentum.direction(gradients[0], self.error, step.round)
-        self.error.add_(direction * step.step_size)
-        sent = compress(self.error)
+        sent = compress.after_adding(self.error, direction, step.step_size)
         subtract_(self.error, sent)
         return Message({"c": sent})
 

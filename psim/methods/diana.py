@@ -48,7 +48,7 @@ class ShiftedWorker(Worker):
     def message(
         self, gradients: tuple[torch.Tensor, ...], step: Step, compress: Compress
     ) -> Message:
-        sent = compress(gradients[0] - self.shift)
+        sent = compress.difference(gradients[0], self.shift)
         add_(self.shift, scale(sent, self.alpha, self.shift.dtype))
         return Message({"c": sent})
 

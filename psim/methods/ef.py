@@ -36,8 +36,7 @@ class ErrorFeedback(Worker):
     def message(
         self, gradients: tuple[torch.Tensor, ...], step: Step, compress: Compress
     ) -> Message:
-        self.error.add_(gradients[0].mul(step.step_size))
-        sent = compress(self.error)
+        sent = compress.after_adding(self.error, gradients[0], step.step_size)
         subtract_(self.error, sent)
         return Message({"c": sent})
 

@@ -49,7 +49,7 @@ class MarkovWorker(Worker):
     ) -> Message:
         sent = self._start(gradients[0], compress) if step.round == 0 else None
         if sent is None:
-            sent = compress(gradients[0] - self.estimate)
+            sent = compress.difference(gradients[0], self.estimate)
         add_(self.estimate, sent)
         return Message({"c": sent})
 

@@ -33,7 +33,7 @@ class MarkovMaster(Master):
 
     def compress(self, update: Message, step: Step, compress: Compress) -> Message:
         add_(self.mean, update.payloads["u"])
-        sent = compress(self.mean - self.known)
+        sent = compress.difference(self.mean, self.known)
         add_(self.known, sent)
         return Message({"u": sent})
 

@@ -33,7 +33,7 @@ class PlusWorker(MarkovWorker):
         if step.round == 0:
             started = MarkovWorker.message(self, gradients, step, compress)
             return Message(started.payloads, {"plain": False})
-        plain, change = compress(gradient), compress(gradient - self.estimate)
+        plain, change = compress(gradient), compress.difference(gradient, self.estimate)
         replaced = densify(plain, gradient.dtype)
         add_(self.estimate, change)
         better = squared_norm(replaced - gradient) < squared_norm(self.estimate - gradient)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from psim.methods.base import Compress, Iterate, Message, Method, Theorems, Worker
 from psim.methods.dcgd import CompressedGradient, Descent
-from psim.vectors import Payload, scale, subtract_, torch
+from psim.vectors import Payload, subtract_, subtract_scaled_, torch
 
 if TYPE_CHECKING:
     from psim.step import Step
@@ -37,9 +37,13 @@ def compensated(
     """C(p/s) with p = e + s v, in which s is ``factor``; e ← p - s C(p/s), in place. ``factor`` is
     γ_t for an error in units of x, and 1 for one in units of a gradient.
     """
+    if factor == 1.0:
+        sent = compress.after_adding(error, direction, factor)
+        subtract_(error, sent)
+        return sent
     error.add_(direction * factor)
     sent = compress(error / factor)
-    subtract_(error, scale(sent, factor, error.dtype))
+    subtract_scaled_(error, sent, factor)
     return sent
 
 

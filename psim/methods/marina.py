@@ -67,7 +67,7 @@ class ChangeWorker(Worker):
             self.gradient = gradients[0]
         if heads(step, self.probability):
             return Message({"c": compress.whole(gradients[0])})
-        return Message({"c": compress(gradients[0] - before)})
+        return Message({"c": compress.difference(gradients[0], before)})
 
 
 class MARINA(Method):

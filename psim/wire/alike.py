@@ -46,7 +46,7 @@ def decode_alike(
 
     Each is one frame, followed by its report; ranks are ``workers`` at most.
     """
-    shapes = [shape for shape in header.shapes if type(shape) is Shape]
+    shapes = [shape for shape in header.shapes if type(shape) is Shape and shape.coding is None]
     lengths = [length for shape in shapes for length in shape.lengths]
     total = sum(lengths)
     if len(shapes) < len(header.shapes) or total > INLINE or header.kind is not Kind.MESSAGE:

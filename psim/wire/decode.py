@@ -17,7 +17,7 @@ from psim.errors import VersionError, WireError
 from psim.lowrank import LowRank
 from psim.quantized import Quantized
 from psim.vectors import Dense, Payload, Shared, Sparse, torch
-from psim.wire import buffers, lowrank, quantized
+from psim.wire import buffers, indices, lowrank, quantized
 from psim.wire.alike import Header, decode_alike
 from psim.wire.layout import (
     DENSE,
@@ -31,6 +31,7 @@ from psim.wire.layout import (
     SPARSE,
     TYPES,
     Buffer,
+    Shape,
 )
 from psim.wire.lowrank import LowRankShape
 from psim.wire.messages import PROTOCOL, VECTOR_KINDS, Control, Field, Kind, Packet, Scalar
@@ -228,26 +229,28 @@ def _payload(shape: AnyShape, bodies: list[memoryview]) -> Payload:
     if isinstance(shape, LowRankShape):
         pieces = lowrank.pieces_of(bodies.pop(0), shape)
         return LowRank(shape.size, pieces, _values(bodies.pop(0), shape))
-    indices = _indices(bodies.pop(0), shape) if shape.form == SPARSE else None
+    listed = _indices(bodies.pop(0), shape, shape.values) if shape.form == SPARSE else None
     values = _values(bodies.pop(0), shape)
     if shape.form == DENSE:
         return Dense(values)
-    if indices is None:
+    if listed is None:
         return Shared(shape.size, values)
-    return Sparse(shape.size, indices, values)
+    return Sparse(shape.size, listed, values)
 
 
 def _of_codes(shape: QuantizedShape, bodies: list[memoryview]) -> Quantized:
-    indices = _indices(bodies.pop(0), shape) if shape.entries == SPARSE else None
+    listed = _indices(bodies.pop(0), shape, shape.codes) if shape.entries == SPARSE else None
     lengths = quantized.lengths_of(None if shape.block else bodies.pop(0), shape)
     scales = _values(bodies.pop(0), shape)
     codes = quantized.codes_of(bodies.pop(0), shape)
     shared = shape.entries == SHARED
-    return Quantized(shape.size, shape.rule, shape.width, codes, scales, lengths, indices, shared)
+    return Quantized(shape.size, shape.rule, shape.width, codes, scales, lengths, listed, shared)
 
 
-def _indices(body: memoryview, shape: AnyShape) -> torch.Tensor:
-    return buffers.indices(np.frombuffer(body, np.uint8), shape.size)
+def _indices(body: memoryview, shape: Shape | QuantizedShape, count: int) -> torch.Tensor:
+    if shape.coding is None:
+        return buffers.indices(np.frombuffer(body, np.uint8), shape.size)
+    return indices.read(body, count, shape.size, shape.coding.parameter)
 
 
 def _values(body: memoryview, shape: AnyShape) -> torch.Tensor:

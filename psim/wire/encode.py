@@ -18,20 +18,21 @@ import numpy as np
 from psim.lowrank import LowRank
 from psim.quantized import Quantized
 from psim.vectors import Dense, Payload, Sparse, torch
-from psim.wire import lowrank, quantized
-from psim.wire.buffers import INDEX_TYPES
+from psim.wire import indices, lowrank, quantized
+from psim.wire.indices import Manner
 from psim.wire.layout import (
     DENSE,
     INLINE,
     LOW_RANK,
     QUANTIZED,
+    QUANTIZED_CODED,
     REPORT,
     SHARED,
     SPARSE,
+    SPARSE_CODED,
     TYPES,
     Buffer,
     Frames,
-    index_width,
 )
 from psim.wire.messages import PROTOCOL, Control, Kind, Packet, Scalar
 from psim.wire.size import Size, measure
@@ -50,13 +51,16 @@ class Encoded:
         return self.frames if self.report is None else [*self.frames, self.report]
 
 
-def encode(packet: Packet) -> Encoded:
-    """The packet's frames. Payloads are on the host; their values have the type that travels."""
+def encode(packet: Packet, manner: Manner = "auto") -> Encoded:
+    """The packet's frames. Payloads are on the host; their values have the type that travels, and
+    ``manner`` says how their indices do.
+    """
     header: list[Scalar] = [PROTOCOL, packet.kind, packet.round, packet.rank, len(packet.payloads)]
     buffers: Frames = []
     for payload in packet.payloads:
-        header += _describe(payload)
-        buffers += _buffers(payload)
+        described, written = _write(payload, manner)
+        header += described
+        buffers += written
     header += packet.scalars
     head: bytes = msgpack.packb(header)
     frames: Frames = [head]
@@ -83,38 +87,37 @@ def _code(dtype: torch.dtype) -> int:
     return TYPES.index(str(dtype).removeprefix("torch."))
 
 
-def _describe(payload: Payload) -> list[Scalar]:
+def _write(payload: Payload, manner: Manner) -> tuple[list[int], Frames]:
+    """What the header says of a payload, and its buffers."""
     if isinstance(payload, Quantized):
-        return [QUANTIZED << 4 | _code(payload.scales.dtype), *quantized.describe(payload)]
+        return _of_codes(payload, manner)
+    code, values = _code(payload.values.dtype), _raw(payload.values)
     if isinstance(payload, LowRank):
-        return [LOW_RANK << 4 | _code(payload.values.dtype), *lowrank.describe(payload)]
-    code = _code(payload.values.dtype)
+        pieces = _bytes(lowrank.layout(payload))
+        return [LOW_RANK << 4 | code, *lowrank.describe(payload)], [pieces, values]
     if isinstance(payload, Dense):
-        return [DENSE << 4 | code, payload.size]
-    form = SPARSE if isinstance(payload, Sparse) else SHARED
-    return [form << 4 | code, payload.size, payload.values.numel()]
+        return [DENSE << 4 | code, payload.size], [values]
+    described = [payload.size, payload.values.numel()]
+    if not isinstance(payload, Sparse):
+        return [SHARED << 4 | code, *described], [values]
+    coding, listed = indices.write(payload.indices, payload.size, manner)
+    if coding is None:
+        return [SPARSE << 4 | code, *described], [_bytes(listed), values]
+    return [SPARSE_CODED << 4 | code, *described, *coding], [_bytes(listed), values]
 
 
-def _buffers(payload: Payload) -> Frames:
-    if isinstance(payload, Quantized):
-        return _of_codes(payload)
-    values = _raw(payload.values)
-    if isinstance(payload, Sparse):
-        return [_indices(payload.indices, payload.size), values]
-    return [_bytes(lowrank.layout(payload)), values] if isinstance(payload, LowRank) else [values]
-
-
-def _of_codes(payload: Quantized) -> Frames:
-    """Indices and lengths, where they travel, scales and codes."""
+def _of_codes(payload: Quantized, manner: Manner) -> tuple[list[int], Frames]:
+    """The same of codes: indices and lengths, where they travel, scales and codes."""
+    code, described = _code(payload.scales.dtype), quantized.describe(payload)
     *lengths, codes = (_bytes(array) for array in quantized.buffers(payload))
     written: Frames = [*lengths, _raw(payload.scales), codes]
     if payload.indices is None or payload.shared:
-        return written
-    return [_indices(payload.indices, payload.size), *written]
-
-
-def _indices(indices: torch.Tensor, size: int) -> memoryview:
-    return _bytes(indices.numpy().astype(INDEX_TYPES[index_width(size)]))
+        return [QUANTIZED << 4 | code, *described], written
+    coding, listed = indices.write(payload.indices, payload.size, manner)
+    written = [_bytes(listed), *written]
+    if coding is None:
+        return [QUANTIZED << 4 | code, *described], written
+    return [QUANTIZED_CODED << 4 | code, *described, *coding], written
 
 
 def _raw(values: torch.Tensor) -> memoryview:

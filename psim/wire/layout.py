@@ -20,8 +20,9 @@ REPORT = struct.Struct("<dd")
 LONGEST = 1e9
 """Seconds of computing that no rank reports."""
 
-DENSE, SPARSE, SHARED, QUANTIZED, LOW_RANK = range(5)
-"""A payload's form; its code on the wire is 16 times the form, plus the type of its values."""
+DENSE, SPARSE, SHARED, QUANTIZED, LOW_RANK, SPARSE_CODED, QUANTIZED_CODED = range(7)
+"""A payload's form; its code on the wire is 16 times the form, plus the type of its values. Those
+of the last two have coded indices."""
 TYPES = ("float64", "float32", "float16", "bfloat16")
 WIDTHS = (8, 4, 2, 2)
 
@@ -31,16 +32,33 @@ def index_width(size: int) -> int:
     return 1 if size < 1 << 8 else 2 if size < 1 << 16 else 4
 
 
+class Coding(NamedTuple):
+    """Indices that are coded: the code's parameter, and the bytes that they take."""
+
+    parameter: int
+    nbytes: int
+
+
+def index_bytes(count: int, size: int, coding: Coding | None) -> int:
+    """What ``count`` indices below ``size`` take, coded or raw."""
+    return count * index_width(size) if coding is None else coding.nbytes
+
+
 class Shape(NamedTuple):
-    """A payload as a header announces it: ``values`` values of a vector of ``size`` entries."""
+    """A payload as a header announces it: ``values`` values of a vector of ``size`` entries.
+    ``coding`` is that of a sparse one's indices; None: they are raw.
+    """
 
     form: int
     type: int
     size: int
     values: int
+    coding: Coding | None = None
 
     @property
     def lengths(self) -> list[int]:
         """Bytes of each of its buffers, in order: indices, where they travel, and values."""
         values = self.values * WIDTHS[self.type]
-        return [self.values * index_width(self.size), values] if self.form == SPARSE else [values]
+        if self.form != SPARSE:
+            return [values]
+        return [index_bytes(self.values, self.size, self.coding), values]

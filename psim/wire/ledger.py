@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 Direction = Literal["up", "down"]
 Category = Literal["message", "start", "broadcast", "setup", "diagnostic", "finish"]
 
@@ -45,6 +48,8 @@ class Book:
     total: Charge = NOTHING
     alike: int = 0
     own: dict[int, int] = field(default_factory=dict)
+    many: NDArray[np.int64] | None = None
+    """More of each rank's own, by rank, where they came for many ranks at once."""
 
 
 @dataclass(slots=True)
@@ -61,6 +66,21 @@ class Ledger:
         book = self._book(direction, category)
         for rank, nbytes in framed.items():
             book.own[rank] = book.own.get(rank, 0) + nbytes
+        book.total = book.total.plus(cost)
+
+    def charge_many(
+        self,
+        direction: Direction,
+        category: Category,
+        ranks: NDArray[np.int64],
+        framed: NDArray[np.int64],
+        cost: Charge,
+    ) -> None:
+        """As `charge`, for ranks that are there once each."""
+        book = self._book(direction, category)
+        if book.many is None:
+            book.many = np.zeros(self.workers, dtype=np.int64)
+        book.many[ranks] += framed
         book.total = book.total.plus(cost)
 
     def charge_all(self, direction: Direction, category: Category, cost: Charge) -> None:
@@ -88,8 +108,9 @@ class Ledger:
         """Framed bytes by direction, category and rank."""
         whole: dict[str, dict[str, list[int]]] = {"up": {}, "down": {}}
         for (direction, category), book in sorted(self.books.items()):
+            many = [0] * self.workers if book.many is None else book.many.tolist()
             whole[direction][category] = [
-                book.own.get(rank, 0) + book.alike for rank in range(self.workers)
+                book.own.get(rank, 0) + book.alike + more for rank, more in enumerate(many)
             ]
         return whole
 

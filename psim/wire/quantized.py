@@ -1,7 +1,8 @@
 """Quantized payloads on the wire: what a header says of one, and its codes and blocks.
 
 A header has ``size, k, entries, rule, width, m, block``: k codes of so many bits in m blocks, all
-of ``block`` codes but for a shorter last one; where ``block`` is 0, the m lengths travel.
+of ``block`` codes but for a shorter last one; where ``block`` is 0, the m lengths travel. What is
+said of coded indices follows.
 """
 
 from __future__ import annotations
@@ -14,8 +15,17 @@ import numpy as np
 from psim.errors import WireError
 from psim.quantized import EXPONENT_WIDTH, WIDEST, Quantized, Rule
 from psim.vectors import torch
-from psim.wire import bits
-from psim.wire.layout import DENSE, QUANTIZED, SHARED, SPARSE, WIDTHS, Buffer, index_width
+from psim.wire import bits, indices
+from psim.wire.layout import (
+    DENSE,
+    QUANTIZED,
+    SHARED,
+    SPARSE,
+    WIDTHS,
+    Buffer,
+    Coding,
+    index_bytes,
+)
 
 FIELDS = 7
 _LENGTH = np.dtype("<u4")
@@ -25,7 +35,9 @@ _WIDTHS = {Rule.SIGN: 1, Rule.MEANS: 1, Rule.EXPONENT: EXPONENT_WIDTH}
 
 
 class QuantizedShape(NamedTuple):
-    """A quantized payload as a header announces it; ``entries`` is the form that it stands for."""
+    """A quantized payload as a header announces it; ``entries`` is the form that it stands for, and
+    ``coding`` that of its indices.
+    """
 
     form: int
     type: int
@@ -36,19 +48,22 @@ class QuantizedShape(NamedTuple):
     width: int
     blocks: int
     block: int
+    coding: Coding | None = None
 
     @property
     def lengths(self) -> list[int]:
         """Bytes of each of its buffers: indices and lengths, where they travel, scales, codes."""
-        found = [self.codes * index_width(self.size)] if self.entries == SPARSE else []
+        found = []
+        if self.entries == SPARSE:
+            found += [index_bytes(self.codes, self.size, self.coding)]
         found += [] if self.block else [self.blocks * _LENGTH.itemsize]
         scales = self.blocks * self.rule.scales * WIDTHS[self.type]
         return [*found, scales, bits.packed_length(self.codes, self.width)]
 
 
 def parse(type_code: int, fields: Sequence[int], size: int) -> QuantizedShape:
-    """The shape that a header's seven fields announce. Raises WireError."""
-    announced, count, entries, rule_code, width, blocks, block = fields
+    """The shape that a header's fields announce. Raises WireError."""
+    announced, count, entries, rule_code, width, blocks, block = fields[:FIELDS]
     rule = _RULES.get(rule_code)
     fits = count == size if entries == DENSE else count <= size
     if announced != size or entries > SHARED or not fits:
@@ -58,7 +73,12 @@ def parse(type_code: int, fields: Sequence[int], size: int) -> QuantizedShape:
     fits = blocks == -(-count // block) if block else blocks <= count and (count == 0 or blocks > 0)
     if not fits or block > count:
         raise WireError(f"{count} codes in {blocks} blocks of {block}")
-    return QuantizedShape(QUANTIZED, type_code, size, count, entries, rule, width, blocks, block)
+    if len(fields) > FIELDS and entries != SPARSE:
+        raise WireError(f"coded indices of codes of form {entries}")
+    coding = indices.parse(fields[FIELDS:], count, size) if len(fields) > FIELDS else None
+    return QuantizedShape(
+        QUANTIZED, type_code, size, count, entries, rule, width, blocks, block, coding
+    )
 
 
 def describe(payload: Quantized) -> list[int]:

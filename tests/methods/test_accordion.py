@@ -105,6 +105,9 @@ def test_levels_by_layer_agree_with_the_reference(
     assert difference(played.iterates, expected.iterates) <= 1e-10
     shares = [np.mean([level == 4 for level in levels]) for levels in expected.levels]
     assert [row["level"] for row in played.rows[:-1]] == pytest.approx(shares)
+    for row, levels in zip(played.rows, expected.levels, strict=False):
+        recorded = [row[f"level_{layer}"] for layer in range(len(LAYERS))]
+        assert recorded == [float(level == 4) for level in levels]
     assert 0.0 < shares[20] < 1.0, "layers have levels of their own"
     assert shares[30] == 1.0 > shares[29], "all are critical where the step size falls"
     sent = sum(sum(levels) for levels in expected.levels)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mutations import NOTICED, SAME, Mutation, Mutations
 from references import REFERENCES, difference
 from situations import disagreement, on_data, usual, with_a_tie, with_threshold
 
@@ -13,21 +14,8 @@ from psim.methods import base, dcgd, ef, ef21, ef21_plus
 from psim.methods.base import Message
 from psim.vectors import add_, densify, scale, squared_norm, subtract_
 
-SAME = 1e-10
-NOTICED = 1e-6
-
-Mutation = Callable[[pytest.MonkeyPatch], None]
-MUTATIONS: list[tuple[str, Mutation]] = []
-
-
-def mutation(method: str) -> Callable[[Mutation], Mutation]:
-    """Register a mistake in a method; its name says what is wrong."""
-
-    def register(apply: Mutation) -> Mutation:
-        MUTATIONS.append((method, apply))
-        return apply
-
-    return register
+MUTATIONS = Mutations()
+mutation = MUTATIONS.of
 
 
 # What any method that averages messages may get wrong.
@@ -250,14 +238,12 @@ def the_master_ignores_the_flag(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ef21_plus.PlusMaster, "_change", change)
 
 
-@pytest.mark.parametrize("method", sorted({method for method, _ in MUTATIONS}))
+@MUTATIONS.methods()
 def test_without_a_mistake_they_agree(method: str) -> None:
     assert disagreement(method, usual(method)) <= SAME
 
 
-@pytest.mark.parametrize(
-    ("method", "apply"), MUTATIONS, ids=[f"{name}-{f.__name__}" for name, f in MUTATIONS]
-)
+@MUTATIONS.each()
 def test_a_mistake_is_noticed(
     method: str, apply: Mutation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,8 +57,10 @@ METHODS: dict[str, dict[str, object]] = {
 }
 
 
-@pytest.mark.parametrize("sampling", ["epoch", "replacement"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("method", "sampling"),
+    [*((method, "epoch") for method in METHODS), ("sgd", "replacement"), ("ef21", "replacement")],
+)
 def test_minibatches_agree_with_the_reference(method: str, sampling: str) -> None:
     played = play(document(sampling, method=METHODS[method]))
     assert difference(played.iterates, expected(method, sampling, constant(STEP))) <= SAME
@@ -106,18 +108,20 @@ def with_optimizer(name: str, memory: str = "gradient", downlink: str = "model")
     return play(document(method=method, optimizer=OPTIMIZERS[name][0]))
 
 
-@pytest.mark.parametrize("memory", ["gradient", "update"])
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("name", "memory"), [*((name, "gradient") for name in OPTIMIZERS), ("nesterov", "update")]
+)
 def test_optimizers_on_the_aggregate_agree_with_the_reference(name: str, memory: str) -> None:
     made = gradient_compression(
         on_batches("epoch"), X0, constant(STEP), TOP, ROUNDS, OPTIMIZERS[name][1](), memory
     )
     played = with_optimizer(name, memory)
-    # Adam divides by moments that start at rounding's size, and so amplifies it.
+    # Adam divides by moments that start at rounding's size, and so amplifies it: test_steps.py
+    # compares it step by step.
     assert difference(played.iterates, made.iterates) <= (1e-7 if name == "adam" else SAME)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", ["nesterov", "adam"])
 def test_all_nodes_hold_the_same_moments(name: str) -> None:
     model = with_optimizer(name)
     for downlink in ("update", "gather"):

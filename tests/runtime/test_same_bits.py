@@ -133,6 +133,25 @@ def test_rounded_values_and_shared_randomness_are_carried_alike(folders):
     assert np.array_equal(np.load(here / "x.npy"), np.load(there / "x.npy"))
 
 
+def test_coded_indices_are_carried_alike_and_lead_to_the_same_x(folders):
+    changes = {
+        "workers": 3,
+        "rounds": 4,
+        "problem": {"name": "quadratic", "dimension": 600, "mu": 0.5},
+        "start": {"kind": "normal", "seed": 1},
+        "method": {"name": "ef21", "downlink": "update"},
+        "compressor": {"name": "topk", "k": 260},
+    }
+    raw = folders("ef21", transport="inproc", **changes, wire={"indices": "raw"})
+    here = folders("ef21", transport="inproc", **changes)
+    there = folders("ef21", processes=2, **changes)
+    assert lasting(there) == lasting(here)
+    assert len({summary(folder)["x_sha256"] for folder in (raw, here, there)}) == 1
+    mine, plain = lasting(here)[-1], lasting(raw)[-1]
+    assert mine["up_bits"] == plain["up_bits"]
+    assert mine["up_framed"] < plain["up_framed"] - 4 * 3 * 260
+
+
 def test_another_seed_is_another_run(folders):
     changes = {"compressor": {"name": "randk", "k": 3}, "step_size": 0.01}
     one = folders("dcgd", transport="inproc", **changes)

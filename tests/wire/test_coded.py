@@ -29,7 +29,7 @@ def frames_of(payload: Payload) -> list[bytes]:
 
 
 def update(fields: list[int], body: bytes = b"") -> list[bytes]:
-    return [msgpack.packb([1, int(Kind.UPDATE), 1, 0, 1, *fields]) + body]
+    return [msgpack.packb([2, int(Kind.UPDATE), 1, 0, 1, *fields]) + body]
 
 
 def in_bits(codes: list[int], width: int) -> bytes:
@@ -63,7 +63,7 @@ def test_codes_of_all_entries_are_written_as_documented() -> None:
     scales = torch.tensor([0.5, 2.0], dtype=torch.float32)
     sent = Quantized(5, Rule.UNIFORM, 3, codes, scales, torch.tensor([3, 2]))
     (frame,) = frames_of(sent)
-    header = bytes.fromhex("9d 01 06 01 00 01 31 05 05 00 00 03 02 03")
+    header = bytes.fromhex("9d 02 06 01 00 01 31 05 05 00 00 03 02 03")
     floats = bytes.fromhex("00 00 00 3f 00 00 00 40")
     assert frame == header + floats + in_bits([1, 7, 0, 3, 4], 3)
     assert densify(sent, FLOAT64).tolist() == [0.5, -0.5, 0.0, 6.0, -8.0]
@@ -75,7 +75,7 @@ def test_blocks_of_other_lengths_travel() -> None:
     indices = torch.tensor([2, 4, 9])
     sent = Quantized(SIZE, Rule.MEANS, 1, codes, means, torch.tensor([1, 2]), indices)
     (frame,) = frames_of(sent)
-    header = msgpack.packb([1, 6, 1, 0, 1, 0x32, SIZE, 3, 1, 2, 1, 2, 0])
+    header = msgpack.packb([2, 6, 1, 0, 1, 0x32, SIZE, 3, 1, 2, 1, 2, 0])
     lengths = (1).to_bytes(4, "little") + (2).to_bytes(4, "little")
     assert frame == header + bytes([2, 4, 9]) + lengths + means.numpy().tobytes() + b"\x05"
     expected = [0.0] * SIZE
@@ -87,7 +87,7 @@ def test_factors_are_written_as_documented() -> None:
     numbers = torch.arange(1.0, 8.0, dtype=FLOAT64)
     sent = LowRank(SIZE, (Piece(1), Piece(11, 4, 3, 1)), torch.cat([numbers[:1], numbers]))
     (frame,) = frames_of(sent)
-    header = msgpack.packb([1, 6, 1, 0, 1, 0x40, SIZE, 8, 2])
+    header = msgpack.packb([2, 6, 1, 0, 1, 0x40, SIZE, 8, 2])
     pieces = np.array([1, 0, 0, 0, 11, 4, 3, 1], dtype="<u4").tobytes()
     assert frame == header + pieces + sent.values.numpy().tobytes()
     matrix = np.outer([1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0]).ravel()[:11]
@@ -180,7 +180,7 @@ def test_no_codes_have_no_block() -> None:
     sparse = Sparse(SIZE, torch.zeros(0, dtype=torch.int64), torch.zeros(0))
     sent = Packet(Kind.UPDATE, 1, 0, (empty.among(sparse),))
     (frame,) = frames_of(sent.payloads[0])
-    assert frame == msgpack.packb([1, 6, 1, 0, 1, 0x31, SIZE, 0, 1, 1, 1, 0, 0])
+    assert frame == msgpack.packb([2, 6, 1, 0, 1, 0x31, SIZE, 0, 1, 1, 1, 0, 0])
     assert_same(sent, decode([frame], EXPECTED)[0])
     with pytest.raises(WireError, match="0 codes in 1 blocks"):
         decode(update([0x31, SIZE, 0, 1, 1, 1, 1, 0], bytes(4)), EXPECTED)

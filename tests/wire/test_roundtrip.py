@@ -112,7 +112,7 @@ def test_what_arrives_of_a_small_message_does_not_hold_on_to_its_frame() -> None
 def test_a_message_is_written_as_documented() -> None:
     one = Sparse(123, torch.tensor([5]), torch.tensor([1.5], dtype=torch.float64))
     encoded = encode(Packet(Kind.MESSAGE, 200, 3, (one,), (), 0.5))
-    header = bytes.fromhex("98 01 07 cc c8 03 01 10 7b 01")
+    header = bytes.fromhex("98 02 07 cc c8 03 01 10 7b 01")
     index, value = b"\x05", bytes.fromhex("00 00 00 00 00 00 f8 3f")
     assert [bytes(frame) for frame in encoded.frames] == [header + index + value]
     assert encoded.size == Size(19, 21)
@@ -123,7 +123,7 @@ def test_a_large_message_is_written_as_documented() -> None:
     count = 2049
     packet = Packet(Kind.MODEL, 1, 0, (Dense(torch.zeros(count, dtype=torch.float64)),))
     header, body = encode(packet).frames
-    assert bytes(header) == bytes.fromhex("97 01 05 01 00 01 00 cd 08 01")
+    assert bytes(header) == bytes.fromhex("97 02 05 01 00 01 00 cd 08 01")
     assert bytes(body) == bytes(8 * count)
 
 

@@ -1,0 +1,100 @@
+"""What a round costs beside the gradient, against gloo's collectives on the same machine.
+
+    python benchmarks/communication.py [--size D] [--runs R]
+
+Three comparisons, both sides in the same run, medians over R runs (5):
+
+- n = 4 processes, d = 11,500,000 float32, EF21 with Top-1 % and ``downlink: update``, against
+  all_reduce of the dense vector over 4 ranks;
+- the same with nothing compressed (SGD), against the same all_reduce;
+- n = 20 processes, d = 123, EF21 with Top-1, against broadcast and gather of 123 floats over 20
+  processes.
+
+The network differentiates nothing (`still`): what is left of a round is psim's own work, the copy
+of a gradient into the flat buffer included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+from pathlib import Path
+
+import gloo
+import still
+
+import psim
+
+FOLDER = Path(__file__).parent
+
+
+def config(size: int, workers: int, rounds: int, **others: object) -> dict[str, object]:
+    """Real processes, nothing emulated, nothing recorded on the way."""
+    return {
+        "rounds": rounds,
+        "workers": workers,
+        "processes": workers,
+        "problem": still.problem(size),
+        "step_size": 1e-3,
+        "network": {"clock": "none"},
+        "metrics": {"every": rounds // 4},
+        **others,
+    }
+
+
+def round_seconds(document: dict[str, object]) -> float:
+    """Wall seconds of a round, from the first recorded one to the last."""
+    with tempfile.TemporaryDirectory() as folder:
+        rows = psim.run(document, out=Path(folder) / "run").rows
+        rounds, wall = rows["round"], rows["wall"]
+        return float((wall[-1] - wall[1]) / (rounds[-1] - rounds[1]))
+
+
+def compare(
+    label: str,
+    document: dict[str, object],
+    other: tuple[gloo.Collective, int, int, int],
+    runs: int,
+) -> None:
+    """Print both sides' medians and their ratio."""
+    mine, theirs = [], []
+    for _ in range(runs):
+        mine.append(round_seconds(document))
+        theirs.append(gloo.seconds(*other))
+    a, b = statistics.median(mine), statistics.median(theirs)
+    print(f"{label:<46} psim {1e3 * a:8.2f} ms   gloo {1e3 * b:8.2f} ms   {a / b:5.2f} times")
+
+
+def main() -> None:
+    """All three."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--size", type=int, default=11_500_000)
+    parser.add_argument("--runs", type=int, default=5)
+    wanted = parser.parse_args()
+    os.environ["PYTHONPATH"] = f"{FOLDER}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    reduce = (gloo.all_reduce, 4, wanted.size, 20)
+    update = {"name": "ef21", "downlink": "update"}
+    compare(
+        f"Top-1 %, n = 4, d = {wanted.size:,}: all_reduce",
+        config(wanted.size, 4, 40, method=update, compressor={"name": "topk", "k": "1%"}),
+        reduce,
+        wanted.runs,
+    )
+    compare(
+        f"dense, n = 4, d = {wanted.size:,}: all_reduce",
+        config(wanted.size, 4, 20, method={"name": "sgd"}),
+        reduce,
+        wanted.runs,
+    )
+    compare(
+        "Top-1, n = 20, d = 123: broadcast and gather",
+        config(123, 20, 2000, method={"name": "ef21"}, compressor={"name": "topk", "k": 1}),
+        (gloo.broadcast_and_gather, 20, 123, 200),
+        wanted.runs,
+    )
+
+
+if __name__ == "__main__":
+    main()
