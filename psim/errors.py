@@ -10,6 +10,7 @@
     ├── WireError                 1   bytes that are no psim message
     │   └── VersionError          2   a peer speaks another version of the protocol
     ├── PeerError                 1   a peer failed, vanished or broke the protocol
+    │   └── Departed              1   the master is gone; another may take its place
     ├── RoundTimeout              1   a wait reached its deadline; says what it waited for
     └── AuditError                1   counted bytes differ from the kernel's
     Interrupted                 130   SIGINT or SIGTERM (a KeyboardInterrupt)
@@ -76,6 +77,12 @@ class PeerError(PsimError):
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class Departed(PeerError):
+    """The master's connection ended, or it was interrupted. Before the run has begun a worker may
+    wait for another one.
+    """
 
 
 class RoundTimeout(PsimError):

@@ -73,3 +73,19 @@ def flat_gradient(x: np.ndarray, which: slice) -> np.ndarray:
 
 def gradients() -> list[partial]:
     return [partial(flat_gradient, which=which) for which in shares()]
+
+
+class Deep(nn.Module):
+    """A sum of ``layers`` linear maps, each a parameter of its own."""
+
+    def __init__(self, layers: int) -> None:
+        super().__init__()
+        weights = [nn.Parameter(torch.randn(CLASSES, FEATURES) / layers) for _ in range(layers)]
+        self.weights = nn.ParameterList(weights)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs @ sum(self.weights).T
+
+
+def deep(layers: int) -> nn.Module:
+    return Deep(layers)

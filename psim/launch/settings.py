@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from psim import documents
-from psim.errors import ConfigError
+from psim.errors import ConfigError, InputError
 
 Settings = Mapping[str, str]
 
@@ -48,14 +48,15 @@ def read(path: Path, arguments: Sequence[str]) -> tuple[Settings, list[str]]:
     return context.params, context.args
 
 
-def start(path: Path, command: Callable[[Settings], list[str]]) -> NoReturn:
+def start(path: Path, prepare: Callable[[Settings], list[str]]) -> NoReturn:
     """Turn this process into the ``psim`` command that the settings ask for: signals reach it, and
-    its exit code is the container's.
+    its exit code is the container's. ``prepare`` makes the container ready and gives the command's
+    arguments; it may raise InputError.
     """
     try:
         settings, rest = read(path, sys.argv[1:])
-    except ConfigError as error:
+        line = ["psim", *prepare(settings), *rest]
+    except InputError as error:
         click.echo(f"psim: {error}", err=True)
         sys.exit(error.exit_code)
-    line = ["psim", *command(settings), *rest]
     os.execvp(line[0], line)  # noqa: S606 - no shell is wanted

@@ -17,6 +17,10 @@ from psim.nodes.rows import Row
 LIBRARIES = ("psim", "torch", "numpy", "scipy", "pyzmq", "msgpack")
 
 
+LISTED = 1_000
+"""Workers up to which every one has its number in lists of summary.json."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a run ended. ``status``: done, diverged, interrupted or failed."""
@@ -35,6 +39,7 @@ def summary(
     """The whole of summary.json; what an unfinished run does not have is null."""
     config = experiment.config
     account = None if outcome is None else outcome.account
+    listed = config.workers <= LISTED
     return {
         "status": ending.status,
         "reason": ending.reason,
@@ -46,12 +51,12 @@ def summary(
         "start_bits": None if account is None else account.start_bits,
         "finish_bits": None if account is None else account.finish_bits,
         "finish_time": None if outcome is None else outcome.finish.instant,
-        "theory": experiment.constants,
+        "theory": experiment.constants if listed else {**experiment.constants, "L_i": None},
         "f_star": experiment.f_star,
         "final": last,
         "best": dict(best) if best else None,
         "bytes": None if account is None else account.ledger.summary(),
-        "framed_per_worker": None if account is None else account.ledger.per_worker(),
+        "framed_per_worker": account.ledger.per_worker() if account and listed else None,
         "audit": None if outcome is None else outcome.audit,
         "lag": None if outcome is None else outcome.lag,
         "participation": None if outcome is None else asdict(outcome.attendance),

@@ -15,6 +15,16 @@ EXAMPLE = "tcp://127.0.0.1:5555"
 GOODBYE_LINGER = 1_000
 """Milliseconds that a closing socket takes to hand over its last words."""
 
+KEEPALIVE = {
+    zmq.TCP_KEEPALIVE: 1,
+    zmq.TCP_KEEPALIVE_IDLE: 20,
+    zmq.TCP_KEEPALIVE_INTVL: 10,
+    zmq.TCP_KEEPALIVE_CNT: 4,
+}
+"""TCP's own: a peer whose machine is gone is noticed after 60 s of silence, and the address
+translation on the way (NAT) forgets no connection that idles. Probes carry no bytes of the
+connection (RFC 9293, 3.8.4), so there is nothing to count.
+"""
 
 _MORE = int(zmq.SNDMORE)
 
@@ -53,6 +63,12 @@ def check_tcp(option: str, address: str) -> None:
     """Raise ConfigError where the address is of another transport: nothing would be counted."""
     if not address.startswith("tcp://"):
         raise ConfigError(f"{option} {address}: is no TCP address: write it like {EXAMPLE}")
+
+
+def keep_alive(socket: zmq.Socket[bytes]) -> None:
+    """Have the kernel probe connections that idle; before they are made."""
+    for option, value in KEEPALIVE.items():
+        socket.setsockopt(option, value)
 
 
 def context() -> zmq.Context[zmq.Socket[bytes]]:

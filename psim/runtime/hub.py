@@ -13,6 +13,7 @@ from psim.runtime.frames import (
     GOODBYE_LINGER,
     check_tcp,
     context,
+    keep_alive,
     outgoing,
     receive,
     send,
@@ -39,6 +40,7 @@ class Hub:
         self._socket.setsockopt(zmq.SNDHWM, 0)
         self._socket.setsockopt(zmq.MAXMSGSIZE, max(largest, LARGEST_CONTROL))
         self._socket.setsockopt(zmq.LINGER, 0)
+        keep_alive(self._socket)
         self._monitor = Monitor(self._socket, zmq.EVENT_DISCONNECTED)
         self._uncopied = largest > LARGEST_CONTROL
         self._peers: dict[int, bytes] = {}

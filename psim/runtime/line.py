@@ -8,38 +8,50 @@ from collections.abc import Iterable
 
 import zmq
 
-from psim.errors import ConfigError, PeerError, RoundTimeout
+from psim.errors import ConfigError, Departed, RoundTimeout
 from psim.runtime.connection import Connection
 from psim.runtime.frames import (
     GOODBYE_LINGER,
     UNCOPIED,
     check_tcp,
     context,
+    keep_alive,
     outgoing,
     receive,
     send,
 )
 from psim.runtime.monitor import Monitor
+from psim.runtime.pulse import Pulse
 from psim.wire.encode import Encoded, together
 from psim.wire.layout import Buffer, Frames
 
 GLANCE = 0.2
 """Seconds between looks at whether the connection still stands, while nothing comes."""
 
+RETRY = 2 * GLANCE
+"""Seconds, at least, before ZeroMQ connects again: a connection that ended is noticed before, so
+that nothing said to one master reaches the next.
+"""
+
+EVENTS = zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+
 
 class Line:
-    """The connection to the master. ZeroMQ goes on trying to connect until `wait_connected`'s
-    deadline, so that workers may be started before their master.
+    """The connection to one master. ZeroMQ goes on trying to connect until `wait_connected`'s
+    deadline, so that workers may be started before their master. ``pulse`` is told of every look.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, pulse: Pulse | None = None) -> None:
         check_tcp("--connect", address)
         self.address = address
+        self._pulse = Pulse() if pulse is None else pulse
         self._context = context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.SNDHWM, 0)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._monitor = Monitor(self._socket, zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED)
+        self._socket.setsockopt(zmq.RECONNECT_IVL, round(1000 * RETRY))
+        keep_alive(self._socket)
+        self._monitor = Monitor(self._socket, EVENTS)
         self.connection = Connection()
         self.uncopied = False
         try:
@@ -50,30 +62,36 @@ class Line:
                 f"--connect {address}: {error}: write it like tcp://127.0.0.1:5555"
             ) from None
 
-    def wait_connected(self, deadline: float) -> None:
-        """Until the master accepts the connection, ``deadline`` seconds at most."""
-        until = time.monotonic() + deadline
+    def wait_connected(self, deadline: float, since: float | None = None) -> None:
+        """Until a master answers, ``deadline`` seconds at most from the instant ``since`` on
+        (monotonic; by default now). One that is just leaving may take a connection, but doesn't
+        shake hands.
+        """
+        until = (time.monotonic() if since is None else since) + deadline
         while (left := until - time.monotonic()) > 0:
+            self._pulse.turn()
             for event, descriptor in self._monitor.poll(min(left, GLANCE)):
-                if event != zmq.EVENT_CONNECTED:
-                    continue
-                with contextlib.suppress(OSError):  # gone again: a master that was just leaving
-                    self.connection = Connection.behind(descriptor)
+                if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                     return
+                self.connection.close()
+                if event == zmq.EVENT_CONNECTED:
+                    with contextlib.suppress(OSError):  # gone again
+                        self.connection = Connection.behind(descriptor)
         raise RoundTimeout(f"no master answered at {self.address} for {deadline:g} s: is it there?")
 
     def receive(self, deadline: float, awaited: str) -> list[Buffer]:
-        """The next message. Raises PeerError as soon as the master is gone, RoundTimeout after
+        """The next message. Raises Departed as soon as the master is gone, RoundTimeout after
         ``deadline`` seconds without a word.
         """
         until = time.monotonic() + deadline
         while (left := until - time.monotonic()) > 0:
+            self._pulse.turn()
             self._socket.rcvtimeo = max(1, round(1000 * min(left, GLANCE)))
             try:
                 frames = self._take()
             except zmq.Again:
                 if any(event == zmq.EVENT_DISCONNECTED for event, _ in self._monitor.poll()):
-                    raise PeerError(f"the master at {self.address} went away") from None
+                    raise Departed(f"the master at {self.address} went away") from None
                 continue
             self.connection.count_received(map(len, frames))
             return frames

@@ -14,10 +14,11 @@ from psim.nodes.lobby import Guest, Lobby, complaint, refusal
 from psim.nodes.master import Master
 from psim.nodes.observer import Observer
 from psim.nodes.outcome import Outcome
-from psim.runtime import connection, tcpinfo
+from psim.runtime import connection, stopwatch, tcpinfo
 from psim.runtime.hub import Hub
 from psim.runtime.line import GLANCE
 from psim.runtime.pacer import Pacer
+from psim.runtime.pulse import Pulse
 from psim.runtime.realtime import RealClock
 from psim.threads import single_threaded
 from psim.wire.decode import decode_control, kind_of
@@ -33,7 +34,7 @@ def largest_frame(size: int) -> int:
 
 class Server:
     """One run at the master. ``watch`` is called while nothing comes, and raises PeerError where a
-    local worker process has ended.
+    local worker process has ended. ``pulse`` says what the master is at.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class Server:
         hub: Hub,
         observer: Observer,
         watch: Callable[[], None] = lambda: None,
+        pulse: Pulse | None = None,
     ) -> None:
         self.experiment, self.hub, self.observer, self.watch = experiment, hub, observer, watch
+        self.pulse = Pulse() if pulse is None else pulse
         config = experiment.config
         self.deadlines = config.deadlines
         terms = {
@@ -67,9 +70,8 @@ class Server:
         try:
             with single_threaded():
                 self._join()
-                real = self.experiment.config.network.clock == "real"
-                stopwatch = time.perf_counter if real else time.thread_time
-                node = master(self.experiment, time.perf_counter, stopwatch)
+                watch = stopwatch.needed(self.experiment.config)
+                node = master(self.experiment, time.perf_counter, watch)
                 self.observer.started()
                 self._rounds(node)
                 audit, reason = self._part()
@@ -95,6 +97,7 @@ class Server:
                     f"start the others with psim worker --connect {self.hub.address}, or raise "
                     "deadlines.join"
                 )
+            self.pulse.doing = f"waiting: {self.lobby.awaited()}"
             arrived = self._next(min(left, GLANCE))
             if arrived is not None:
                 self._welcome(*arrived)
@@ -169,6 +172,7 @@ class Server:
             instruction = pending.popleft()
             match instruction:
                 case Broadcast():
+                    self.pulse.doing = f"round {node.round}"
                     self._send_out(node, instruction)
                     self.observer.round(node.round, node.instant)
                 case Hold(until):
@@ -221,6 +225,7 @@ class Server:
 
     def _next(self, timeout: float) -> tuple[bytes, list[Buffer]] | None:
         """The next message within ``timeout`` seconds; now and then a look at who is there."""
+        self.pulse.turn()
         arrived = self.hub.receive(timeout)
         if arrived is None or time.monotonic() >= self._next_look:
             self._look_around()
@@ -304,10 +309,11 @@ class Server:
 
     def _call_off(self, error: BaseException) -> None:
         """Tell every worker that the run is over, and why."""
-        reason = "it was interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-        goodbye = encode_control(
-            Control(Kind.GOODBYE, {"status": "failed", "reason": reason[:2000]})
+        interrupted = isinstance(error, KeyboardInterrupt)
+        status, reason = (
+            ("interrupted", "it was interrupted") if interrupted else ("failed", str(error))
         )
+        goodbye = encode_control(Control(Kind.GOODBYE, {"status": status, "reason": reason[:2000]}))
         for peer in self.lobby.guests:
             try:
                 self.hub.send(peer, goodbye)

@@ -194,8 +194,7 @@ def _load(terms: Terms, local: Local) -> WorkerHost:
     shares = {rank: problem.share(rank) for rank in terms.ranks}
     problem.let_go()
     setup = agree(terms.config, problem, terms.step_size)
-    # On the real clock ranks do slow one another, and the time that passes is what counts.
-    watch = stopwatch.of(problem.device, elapsed=terms.config.network.clock == "real")
+    watch = stopwatch.needed(terms.config, problem.device)
     return WorkerHost(setup, shares, watch, problem.device)
 
 

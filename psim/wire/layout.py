@@ -10,10 +10,11 @@ Frames = list[Buffer]
 
 INLINE = 16_384
 """Bytes of buffers up to which a message is one frame: copying costs less than a frame does."""
-LARGEST_HEADER = 1_024
+LARGEST_HEADER = 16_384
 LARGEST_CONTROL = 4 << 20
 """A welcome carries the resolved config."""
-LARGEST_SCALARS = 64
+LARGEST_SCALARS = 1_024
+"""Accordion sends one for each layer: a network of a thousand parameter tensors has so many."""
 REPORT = struct.Struct("<dd")
 """The frame that ends a MESSAGE: seconds of computing, and the mean loss of the rank's minibatch
 (NaN where it was not computed)."""

@@ -1,103 +1,31 @@
-"""docker-compose up for real: images built, a run in containers, and what it leaves on the host.
+"""docker-compose up for real: runs in containers, and what they leave on the host."""
 
-Containers, network and images go at the end; the engine's build cache stays, so that the next time
-takes seconds instead of minutes.
-"""
-
-import json
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from containers import ROOT, missing
+from processes import rows, summary, write
 
+from psim.data.known import KNOWN
 from psim.net.spent import COLUMNS
 
-ROOT = Path(__file__).parents[2]
-STRANGER = 4321
-"""A user that no image knows, where the test may give files away."""
+QUICK = {
+    "rounds": 10,
+    "problem": {"name": "logistic", "dataset": "breast_cancer"},
+    "method": {"name": "ef21"},
+    "compressor": {"name": "topk", "k": 2},
+}
 
 CLOCKS = {"time", "wall", "lag", "diagnostic_s", *COLUMNS}
 """Fields of a row that a machine's speed moves: where the time went is of measured computing."""
 
-COMPOSE = next(
-    (
-        command
-        for command in (["docker", "compose"], ["docker-compose"])
-        if shutil.which(command[0])
-        and subprocess.run([*command, "version"], capture_output=True, check=False).returncode == 0
-    ),
-    None,
-)
-
-
-def missing():
-    """Why nothing can be tried here, or None."""
-    if COMPOSE is None:
-        return "neither docker compose nor docker-compose is installed"
-    try:
-        answer = subprocess.run(["docker", "info"], capture_output=True, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"no container engine: {error}"
-    return None if answer.returncode == 0 else "no container engine answers docker info"
-
-
-REASON = missing()
 pytestmark = [
     pytest.mark.docker,
     pytest.mark.timeout(1800),
-    pytest.mark.skipif(REASON is not None, reason=str(REASON)),
+    pytest.mark.skipif(missing() is not None, reason=str(missing())),
 ]
-
-
-class Project:
-    """A checkout of its own, and the containers and images of its own name."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.name = f"psim-test-{os.getpid()}"
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("PSIM_")}
-
-    def compose(self, *arguments, timeout=120, **variables):
-        return subprocess.run(
-            [*COMPOSE, "-p", self.name, *arguments],
-            cwd=self.folder,
-            env=self.environment | variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-
-    def exit_codes(self):
-        ids = self.compose("ps", "-a", "-q").stdout.split()
-        shown = "{{.State.ExitCode}}"
-        command = ["docker", "inspect", "--format", shown, *ids]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("checkout")
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, names.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    if os.getuid() == 0:
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, STRANGER, STRANGER)
-    project = Project(folder)
-    try:
-        built = project.compose("build", timeout=1500)
-        assert built.returncode == 0, built.stdout[-4000:]
-        yield project
-    finally:
-        project.compose("down", "-v", "--rmi", "local", "--remove-orphans")
 
 
 @pytest.fixture(scope="module")
@@ -105,26 +33,35 @@ def done(project):
     """The run folder of a plain up."""
     ended = project.compose("up")
     assert ended.returncode == 0, ended.stdout
-    assert project.exit_codes() == ["0"] * 5, ended.stdout
+    codes = project.ended()
+    project.down()
+    assert list(codes.values()) == [0] * 5, ended.stdout
     return project.folder / "runs" / "compose-1"
 
 
-@pytest.fixture(scope="module")
-def local(project, tmp_path_factory):
-    """The run folder of the same config without containers."""
-    folder = tmp_path_factory.mktemp("local") / "run"
-    command = [sys.executable, "-m", "psim", "run", "configs/compose.yaml", "--out", str(folder)]
-    subprocess.run(command, cwd=ROOT, env=project.environment, capture_output=True, check=True)
+def alone(config, folder, *arguments, **environment):
+    """The run folder of a config without containers."""
+    command = [sys.executable, "-m", "psim", "run", str(config), "--out", str(folder), *arguments]
+    env = os.environ | environment
+    subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=True, timeout=120)
     return folder
 
 
-def summary(folder):
-    return json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-
-
-def rows(folder):
-    lines = (folder / "rounds.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+def assert_same_run(ours, theirs):
+    """The same bytes; and the same iterates, where the libraries are the same."""
+    one, other = summary(ours), summary(theirs)
+    for key in ("bytes", "framed_per_worker", "start_bits", "data_sha256"):
+        assert one[key] == other[key], key
+    counted = [name for name in rows(ours)[0] if name.endswith(("bits", "payload", "framed"))]
+    fields = {"round", *counted}
+    versions = [
+        [each["environment"][name] for name in ("torch", "numpy", "scipy")] for each in (one, other)
+    ]
+    if versions[0] == versions[1]:
+        assert one["x_sha256"] == other["x_sha256"]
+        fields = rows(ours)[0].keys() - CLOCKS
+    for row, same in zip(rows(ours), rows(theirs), strict=True):
+        assert {name: row[name] for name in fields} == {name: same[name] for name in fields}
 
 
 def test_the_run_is_done_and_its_files_are_the_users(project, done):
@@ -135,39 +72,54 @@ def test_the_run_is_done_and_its_files_are_the_users(project, done):
 
 
 def test_the_bytes_are_the_kernels_between_containers(done):
+    """The master's account; a worker whose own differs ends with 1."""
     audit = summary(done)["audit"]
     assert audit["difference"] == 0
     assert len(audit["connections"]) == 4
 
 
-def test_the_bytes_are_those_of_the_same_run_without_containers(done, local):
-    ours, theirs = summary(done), summary(local)
-    for key in ("bytes", "framed_per_worker", "start_bits", "data_sha256"):
-        assert ours[key] == theirs[key], key
-    fields = [field for field in rows(local)[0] if field.endswith(("bits", "payload", "framed"))]
-    for field in ("round", *fields):
-        assert [row[field] for row in rows(done)] == [row[field] for row in rows(local)], field
+def test_bytes_and_iterates_are_those_without_containers(done, tmp_path):
+    assert_same_run(done, alone(ROOT / "configs" / "compose.yaml", tmp_path / "run"))
 
 
-def test_the_iterates_are_those_of_the_same_run_without_containers(done, local):
-    ours, theirs = summary(done), summary(local)
-    for name in ("torch", "numpy", "scipy"):
-        if ours["environment"][name] != theirs["environment"][name]:
-            pytest.skip(f"{name} is of another version here than in the image")
-    assert ours["x_sha256"] == theirs["x_sha256"]
-    for one, other in zip(rows(done), rows(local), strict=True):
-        for field in one.keys() - CLOCKS:
-            assert one[field] == other[field], (one["round"], field)
+def test_scale_config_and_data_are_the_users(project, tmp_path):
+    """Two containers with three ranks each; the config says 20 workers, and the scale decides."""
+    data = tmp_path / "data"
+    data.mkdir()
+    lines = [f"{row % 2} 1:{row % 5} 68:{row % 7}\n" for row in range(KNOWN["phishing"].rows)]
+    (data / "phishing").write_text("".join(lines))
+    document = {"workers": 20, **QUICK, "problem": {"name": "logistic", "dataset": "phishing"}}
+    config = write(project.folder / "mine.yaml", document)
+    variables = {"PSIM_CONFIG": "mine.yaml", "PSIM_DATA": str(data), "PSIM_COUNT": "3"}
+    ended = project.compose("up", "--scale", "worker=2", **variables)
+    codes = project.ended()
+    project.down()
+    assert codes == {"master_1": 0, "worker_1": 0, "worker_2": 0}, ended.stdout
+    assert "2 worker containers with 3 ranks each: workers = 6" in ended.stdout
+    ours = project.folder / "runs" / "mine-1"
+    assert summary(ours)["audit"]["difference"] == 0
+    assert len(summary(ours)["audit"]["connections"]) == 2
+    theirs = alone(config, tmp_path / "run", "--set", "workers=6", PSIM_DATA=str(data))
+    assert_same_run(ours, theirs)
 
 
-def test_the_masters_exit_code_is_there_for_scripts(project, done):
-    ended = project.compose("up", "--exit-code-from", "master")
-    assert ended.returncode == 0, ended.stdout
-    assert summary(done.with_name("compose-2"))["status"] == "done"
-
-
-def test_a_wrong_config_is_one_line_and_2(project, done):
-    ended = project.compose("up", "--exit-code-from", "master", PSIM_CONFIG="absent.yaml")
+def test_a_wrong_config_is_one_line_and_2(project):
+    """``run`` gives the master's exit code; its flags are psim's."""
+    line = ("run", "--rm", "--use-aliases", "master", "--set", "round=3")
+    ended = project.compose(*line, PSIM_JOIN="1 s")
+    project.down()
     assert ended.returncode == 2, ended.stdout
-    assert "psim: absent.yaml: no such file" in ended.stdout
+    assert "psim: configs/compose.yaml: round: unknown key; did you mean rounds?" in ended.stdout
     assert "Traceback" not in ended.stdout
+
+
+def test_a_number_of_workers_that_does_not_come_is_an_error_for_all(project):
+    document = {"workers": 6, "deadlines": {"join": "30 s"}, **QUICK}
+    write(project.folder / "six.yaml", document)
+    ended = project.compose("up", PSIM_CONFIG="six.yaml", PSIM_WORKERS="6")
+    codes = project.ended()
+    project.down()
+    assert list(codes.values()) == [1] * 5, ended.stdout
+    assert "psim: 4 of 6 workers came within 30 s" in ended.stdout
+    assert ended.stdout.count("psim: the run failed: 4 of 6 workers came within 30 s") == 4
+    assert not (project.folder / "runs" / "six-1").exists()

@@ -160,12 +160,47 @@ def test_too_many_ranks_are_refused_and_a_master_that_vanishes_is_noticed(psim, 
     worker = psim("worker", "--connect", address, "--count", 5)
     assert worker.ended() == 2
     assert "5 ranks were offered and 4 of 4 are free: use --count 4 or less" in worker.err
-    worker = psim("worker", "--connect", address, "--count", 3)
+    worker = psim("worker", "--connect", address, "--count", 3, "--join", "9 s")
     until(lambda: "joined" in worker.err, "a worker that has joined")
     master.signal(signal.SIGKILL)
-    assert worker.ended(10) == 1
-    assert f"the master at {address} went away" in worker.err
+    assert worker.ended() == 1
+    assert f"the master at {address} went away before the run began" in worker.err
+    assert f"no master answered at {address} for 9 s: is it there?" in worker.err
     assert "Traceback" not in worker.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_survive_their_masters_restart_before_the_run(psim, config, tmp_path, number):
+    address = f"tcp://127.0.0.1:{free_port()}"
+    line = ("master", config(), "--bind", address, "--out", "run")
+    master = psim(*line)
+    workers = [psim("worker", "--connect", address, "--count", 2)]
+    until(lambda: "joined" in workers[0].err, "a worker that has joined")
+    master.signal(number)
+    master.ended(20)
+    until(lambda: "waiting for a master there" in workers[0].err, "a worker without a master")
+    master = psim(*line)
+    workers.append(psim("worker", "--connect", address, "--count", 2))
+    assert master.ended() == 0, master.err
+    assert [worker.ended() for worker in workers] == [0, 0], workers[0].err
+    assert workers[0].err.count("joined") == 2
+    assert summary(tmp_path / "run")["audit"]["difference"] == 0
+    _same_as_in_process(SMALL, tmp_path / "run", tmp_path / "inproc")
+
+
+@pytest.mark.slow
+def test_a_master_that_is_gone_in_the_middle_of_a_run_is_not_waited_for(psim, config, tmp_path):
+    path = config(rounds=2**31 - 1, metrics={"every": 100})
+    master = psim("master", path, "--bind", LOOPBACK, "--out", "run")
+    address = master.address()
+    worker = psim("worker", "--connect", address, "--count", 4)
+    rows = tmp_path / "run" / "rounds.jsonl"
+    until(lambda: rows.exists() and rows.read_text().count("\n") > 1, "rounds")
+    master.signal(signal.SIGTERM)
+    assert (master.ended(20), worker.ended(20)) == (130, 1)
+    assert f"psim: the master at {address} was interrupted" in worker.err
+    assert summary(tmp_path / "run")["status"] == "interrupted"
 
 
 @pytest.mark.slow

@@ -1,11 +1,13 @@
 """A run whose vector has layers, each of which is compressed by itself."""
 
+import learnable
 import pytest
 import torch
 from pieces import every
 from playing import play
 
 from psim.data.opened import OpenedProblem
+from psim.nodes.instructions import Finish
 from psim.segments import laid_out
 from psim.vectors import densify
 
@@ -42,3 +44,21 @@ def test_layers_are_compressed_in_a_run(name: str, monkeypatch: pytest.MonkeyPat
         runs.append(play(document, look))
     for one, other in zip(*(run.iterates for run in runs), strict=True):
         assert one.tobytes() == other.tobytes()
+
+
+def test_a_network_may_have_hundreds_of_layers_with_a_level_each() -> None:
+    layers = 300
+    played = play(
+        {
+            "rounds": 5,
+            "workers": 2,
+            "problem": learnable.problem(
+                model="learnable:deep", model_args={"layers": layers}, batch=8
+            ),
+            "method": {"name": "accordion", "inner": {"name": "ef"}, "levels": [1, 2], "window": 2},
+            "compressor": {"name": "topk", "k": 1, "scope": "layer"},
+            "step_size": 0.01,
+        }
+    )
+    assert played.finish == Finish("done")
+    assert played.rows[-1][f"level_{layers - 1}"] in (0.0, 1.0)

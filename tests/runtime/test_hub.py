@@ -1,5 +1,6 @@
 """The master's socket among strangers, and peers that come and go."""
 
+import os
 import socket
 
 import pytest
@@ -7,6 +8,7 @@ import zmq
 from processes import until
 
 from psim.errors import ConfigError, PeerError, RoundTimeout
+from psim.runtime import frames, tcpinfo
 from psim.runtime.hub import Hub
 from psim.runtime.line import Line
 from psim.wire.encode import Encoded
@@ -92,6 +94,48 @@ def test_an_oversized_frame_ends_only_its_own_connection(hub, lines):
         assert arrived is not None
         assert (arrived[0], bytes(arrived[1][0])) == (peer, b"still here")
         assert hub.receive(0.2) is None
+
+
+def test_nothing_said_to_a_master_that_is_leaving_reaches_the_next():
+    """Its listener takes the connection, and nobody shakes hands; the next master is whole."""
+    with socket.create_server(("127.0.0.1", 0)) as leaving:
+        port = leaving.getsockname()[1]
+        line = Line(f"tcp://127.0.0.1:{port}")
+        leaving.settimeout(10)
+        leaving.accept()[0].close()
+        with pytest.raises(RoundTimeout):
+            line.wait_connected(0.5)
+    hub = Hub(f"tcp://127.0.0.1:{port}")
+    line.wait_connected(10)
+    line.send(message(b"hello"))
+    arrived = hub.receive(10)
+    assert arrived is not None
+    assert [bytes(frame) for frame in arrived[1]] == [b"hello"]
+    if tcpinfo.unavailable() is None:
+        assert line.connection.audit().difference == 0
+    line.close()
+    hub.close()
+
+
+def test_connections_that_idle_are_probed_and_nothing_is_counted(monkeypatch):
+    """TCP's keep-alive, here every second, carries no bytes."""
+    often = {zmq.TCP_KEEPALIVE_IDLE: 1, zmq.TCP_KEEPALIVE_INTVL: 1}
+    monkeypatch.setattr(frames, "KEEPALIVE", frames.KEEPALIVE | often)
+    hub = Hub("tcp://127.0.0.1:*")
+    line = Line(hub.address)
+    line.wait_connected(10)
+    line.send(message(b"hello"))
+    arrived = hub.receive(10)
+    assert arrived is not None
+    assert hub.receive(2.5) is None
+    for connection in (line.connection, hub.connections[arrived[0]]):
+        with socket.socket(fileno=os.dup(connection.descriptor)) as end:
+            assert end.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            assert end.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 1
+        if tcpinfo.unavailable() is None:
+            assert connection.audit().difference == 0
+    line.close()
+    hub.close()
 
 
 @pytest.mark.parametrize("garbage", [b"GET / HTTP/1.0\r\n\r\n", b"\xff" * 500, b"\0"])
