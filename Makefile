@@ -1,12 +1,13 @@
 # make demo   install psim in .venv and run the quickstart
 # make test   install what tests need, then lint, types, layers and tests (make check: the same)
 # make lint   without the tests
+# make bench  measure psim against what one would run instead, with the figures it aims at
 # make clean  remove .venv, caches and builds; runs/ stays
 
 PYTHON ?= python3
 VENV := .venv
 
-.PHONY: demo test check lint clean
+.PHONY: demo test check lint bench clean
 
 demo: $(VENV)/installed
 	$(VENV)/bin/psim run configs/quickstart.yaml
@@ -16,6 +17,9 @@ test check: $(VENV)/installed-test
 
 lint: $(VENV)/installed-test
 	scripts/check lint
+
+bench: $(VENV)/installed
+	scripts/bench $(VENV)/bin/python
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -4,7 +4,7 @@ The other side is a careful single-process loop of the same algorithm in numpy a
 shards, step size, dtype and number of rounds, CSR products both ways, no messages at all. Both take
 turns, and medians are printed with their ratio.
 
-    PSIM_DATA=... python benchmarks/a9a_rounds.py [runs]
+    PSIM_DATA=... python benchmarks/a9a_rounds.py [runs] [processes]
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ def document() -> dict[str, object]:
     return found
 
 
-def psim_rate() -> float:
+def psim_rate(processes: int) -> float:
     """Rounds per second over TCP, from the first recorded round to the last."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = psim.run(document(), out=Path(folder) / "run").rows
+        asked = {**document(), "processes": processes}
+        rows = psim.run(asked, out=Path(folder) / "run").rows
         rounds, wall = rows["round"], rows["wall"]
         return float((rounds[-1] - rounds[1]) / (wall[-1] - wall[1]))
 
@@ -81,14 +82,18 @@ def plain_rate(step_size: float) -> float:
 def main() -> None:
     """Print a line a run, then the medians."""
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    processes = int(sys.argv[2]) if len(sys.argv) > 2 else 2
     step_size = prepare(parse(document(), CONFIG.parent)).setup.step_size
     pairs = []
     for _ in range(runs):
-        pairs.append((psim_rate(), plain_rate(step_size)))
+        pairs.append((psim_rate(processes), plain_rate(step_size)))
         print(f"psim over TCP {pairs[-1][0]:.0f} rounds/s, plain loop {pairs[-1][1]:.0f}")
     ours, plain = (statistics.median(side) for side in zip(*pairs, strict=True))
     ratio = statistics.median(a / b for a, b in pairs)
-    print(f"medians of {runs}: {ours:.0f} and {plain:.0f} rounds/s, ratio {ratio:.2f}")
+    print(
+        f"medians of {runs}, {processes} processes: {ours:.0f} and {plain:.0f} rounds/s, "
+        f"ratio {ratio:.2f}"
+    )
 
 
 if __name__ == "__main__":
