@@ -344,7 +344,7 @@ def test_rounds_and_ranks_in_wide_integers_are_not_mistaken_for_each_other() -> 
 
 
 def test_too_many_scalars_are_refused() -> None:
-    frames = encode(Packet(Kind.MESSAGE, 0, 0, (), (1.0,) * 65)).all()
+    frames = encode(Packet(Kind.MESSAGE, 0, 0, (), (True,) * 1025)).all()
     with pytest.raises(WireError, match="plain scalars"):
         decode(frames, EXPECTED)
 

@@ -215,7 +215,7 @@ def test_grey_images_are_normalized_by_what_is_measured(tmp_path):
     path = save(tmp_path, x_train=pixels, y_train=np.arange(50) % 3)
     found = open_learning(path, {})
     assert found.test is None
-    assert dict(found.sizes) == {"classes": 3, "channels": 1}
+    assert dict(found.sizes) == {"classes": 3, "channels": 1, "features": 20}
     images, _ = found.train.batch(np.arange(50))
     assert images.shape == (50, 1, 5, 4)
     expected = (pixels / 255.0 - (pixels / 255.0).mean()) / (pixels / 255.0).std()
