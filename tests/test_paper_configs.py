@@ -13,7 +13,7 @@ from psim.errors import DataError
 from psim.plan import expand, override
 
 FOLDER = Path(__file__).parents[1] / "configs" / "paper"
-CONFIGS = sorted(FOLDER.glob("**/*.yaml"))
+CONFIGS = sorted(path for path in FOLDER.glob("**/*.yaml") if path.parent.name != "dl")
 EACH = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 ROUNDS = 3
 
