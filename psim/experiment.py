@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,12 @@ from psim.vectors import torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+AnyMaster = TypeVar("AnyMaster", bound=Master)
+
+
+FEW_SHARES = 1_000
+"""Workers up to which L and all L_i are computed even where the step size is a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +114,21 @@ def master(
     experiment: Experiment, clock: Callable[[], float], stopwatch: Callable[[], float]
 ) -> Master:
     """The experiment's master, ready to begin."""
+    return master_of(Master, experiment, clock, stopwatch)
+
+
+def master_of(
+    kind: type[AnyMaster],
+    experiment: Experiment,
+    clock: Callable[[], float],
+    stopwatch: Callable[[], float],
+) -> AnyMaster:
+    """The same, of this class."""
     config, setup = experiment.config, experiment.setup
     network, real = experiment.emulated, config.network.clock == "real"
     emulation = None if network is None else network.emulation(real)
     stop = config.stop
-    return Master(
+    return kind(
         setup,
         experiment.x0,
         Account(config.workers, config.network.mtu, setup.traits.starts),
@@ -130,9 +146,12 @@ def _emulated(config: Config) -> Emulated | None:
 
 
 def _constants(config: Config, problem: Opened) -> dict[str, object]:
-    """L, L_i, L̃, α, θ, β and γ, as far as they exist for this config."""
+    """L, L_i, L̃, α, θ, β and γ, as far as they exist for this config. L and its kin are left out
+    where they would be n large computations that nothing asks for.
+    """
     alpha = _contraction(config, problem)
-    smooth = problem.smoothness()
+    needless = config.workers > FEW_SHARES and config.step_size.value is not None
+    smooth = None if needless else problem.smoothness()
     known = _unknown() if smooth is None else _smooth(smooth)
     return {
         **known,
@@ -154,7 +173,7 @@ def _smooth(smooth: Smoothness) -> dict[str, object]:
 
 
 def _unknown() -> dict[str, object]:
-    """Of a network nobody knows L."""
+    """Of a network nobody knows L, and of very many shares it is not computed."""
     return dict.fromkeys(("L", "L_pooled", "L_exact", "L_i", "L_tilde"))
 
 

@@ -44,6 +44,7 @@ _MULTIPLIERS_LOW, _MULTIPLIERS_HIGH = _MULTIPLIERS & _LOW, _MULTIPLIERS >> _HALF
 _WEYL = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
 _ROUNDS = 10
 _PER_BLOCK = 4  # numbers that Philox 4x64 makes of one counter
+_MANY = 20_000  # numbers from which compiled code is the faster one, and worth loading
 
 
 def uniforms(
@@ -57,6 +58,12 @@ def uniforms(
     ``generator(seed, purpose, rank, round).random(count)`` gives, for thousands of ranks at once.
     """
     rank = np.asarray(ranks, dtype=np.int64).astype(np.uint64) + np.uint64(1)
+    if len(rank) * count >= _MANY:
+        from psim.kernels import philox
+
+        found = np.empty((len(rank), count))
+        philox.fill(np.hstack(_keys(seed, purpose)).T.copy(), rank, round, found)
+        return found
     blocks = -(-count // _PER_BLOCK)
     numbers = np.empty((len(rank), blocks, _PER_BLOCK), dtype=np.uint64)
     keys = _keys(seed, purpose)

@@ -51,7 +51,8 @@ def largest(table: Floats, k: int) -> Indices:
     if np.isnan(magnitude.max(initial=0.0)):
         magnitude[np.isnan(magnitude)] = np.inf
     if k == 1:
-        return magnitude.argmax(axis=1)[:, None]  # of equals the first
+        first: Indices = magnitude.argmax(axis=1)[:, None]  # of equals the first
+        return first
     place = table.shape[1] - k
     threshold = np.partition(magnitude, place, axis=1)[:, place, None]
     chosen = magnitude >= threshold

@@ -18,8 +18,10 @@ from psim.data.locate import locate
 from psim.data.partition import partition
 from psim.errors import ConfigError, DataError, UsageError
 from psim.problems.base import ArrayProblem, DataProblem, Problem, Share, Shares, SmoothShare
+from psim.problems.batched import Batched, Cut, OneByOne
 from psim.problems.examples import Task
 from psim.problems.network import Network
+from psim.problems.pool import Pool
 from psim.problems.rows import Rows
 from psim.problems.samples import SampleShares
 from psim.registry import Piece
@@ -27,6 +29,8 @@ from psim.segments import Segments, whole
 from psim.vectors import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from psim.problems.learning.given import TorchProblem
 
 
@@ -64,7 +68,7 @@ class Opened(ABC):
         self.size = size
         """d."""
         self.rows = rows
-        """N; None where there are no samples."""
+        """N; None where there are no samples. Those of a pool count as often as they are drawn."""
         self.native = native
         """The type of x and of gradients."""
         self.task = task
@@ -160,6 +164,11 @@ class OpenedProblem(Opened):
     def content(self) -> tuple[bytes | NDArray[np.generic], ...]:
         return self._shares.content()
 
+    def batched(self) -> Batched:
+        """All shares at once: in the problem's own way, or one after another."""
+        found = self._shares.batched() if isinstance(self._shares, SampleShares) else None
+        return OneByOne(self.share) if found is None else found
+
     def pooled(self) -> SmoothShare:
         """The mean over all samples alike, as published; not f where shares are uneven."""
         return self._shares.pooled()
@@ -223,8 +232,13 @@ def open_problem(problem: Piece, workers: int, seed: int, local: Local = HERE) -
         )
     if isinstance(problem, DataProblem):
         rows = read_rows(problem.dataset, problem.dimension)
-        cuts = partition(rows.count, workers, problem.partition, seed)
-        _check_batch(problem, rows.count // workers)
+        cuts: Sequence[Cut]
+        if problem.partition == "pool":
+            assert problem.rows is not None, "the config is complete"
+            cuts = Pool(rows.count, problem.rows, workers, seed)
+        else:
+            cuts = partition(rows.count, workers, problem.partition, seed)
+        _check_batch(problem, problem.rows or rows.count // workers)
         settled = problem.settled(rows)
         return OpenedProblem(settled, SampleShares(settled, rows, cuts), workers)
     if isinstance(problem, ArrayProblem):

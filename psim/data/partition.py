@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from psim import random
 from psim.errors import DataError
+from psim.problems.batched import Cut
 from psim.problems.batches import Batch
-from psim.problems.samples import Cut
 
 Kind = Literal["contiguous", "shuffled", "dirichlet", "class", "batches"]
 Labels = NDArray[np.int64]

@@ -97,9 +97,7 @@ class Crowd(ABC):
     """The states of all ranks. ``ranks`` are ascending, and tables have a row for each of them."""
 
     @abstractmethod
-    def message(
-        self, ranks: Ranks, gradients: Floats, step: Step, compress: CompressRows
-    ) -> Table:
+    def message(self, ranks: Ranks, gradients: Floats, step: Step, compress: CompressRows) -> Table:
         """What the ranks send at x^t, given their gradients there; updates their states. The table
         of gradients may be overwritten.
         """
@@ -124,9 +122,7 @@ class Markov(Crowd):
         self._init = worker.init
         self._kept = Kept(workers, worker.estimate.numel())
 
-    def message(
-        self, ranks: Ranks, gradients: Floats, step: Step, compress: CompressRows
-    ) -> Table:
+    def message(self, ranks: Ranks, gradients: Floats, step: Step, compress: CompressRows) -> Table:
         if step.round == 0 and self._init == "zero":
             return compress.nothing(gradients)
         if step.round == 0 and self._init == "full":
@@ -150,9 +146,7 @@ class Feedback(Crowd):
     def __init__(self, worker: ErrorFeedback, workers: int) -> None:
         self._kept = Kept(workers, worker.error.numel())
 
-    def message(
-        self, ranks: Ranks, gradients: Floats, step: Step, compress: CompressRows
-    ) -> Table:
+    def message(self, ranks: Ranks, gradients: Floats, step: Step, compress: CompressRows) -> Table:
         errors = self._kept.of(ranks)
         gradients *= step.step_size
         errors += gradients
@@ -179,9 +173,7 @@ class Stateless(Crowd):
         del workers
         self._kind = type(worker)
 
-    def message(
-        self, ranks: Ranks, gradients: Floats, step: Step, compress: CompressRows
-    ) -> Table:
+    def message(self, ranks: Ranks, gradients: Floats, step: Step, compress: CompressRows) -> Table:
         if self._kind is CompressedStep:
             gradients *= step.step_size
         return compress(gradients)

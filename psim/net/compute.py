@@ -16,19 +16,20 @@ from psim.net.distributions import Distribution, Draws
 from psim.random import uniforms
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 class Source(Protocol):
     """Where durations come from."""
 
-    def seconds(self, round: int, reported: Floats) -> Floats:
-        """One duration (s) per rank; ``reported`` is what the ranks measured."""
+    def seconds(self, round: int, reported: Floats, ranks: Ints) -> Floats:
+        """One duration (s) for each of the ranks; ``reported`` is what these measured."""
 
 
 class Measured:
     """As long as the ranks report."""
 
-    def seconds(self, round: int, reported: Floats) -> Floats:
+    def seconds(self, round: int, reported: Floats, ranks: Ints) -> Floats:
         return reported
 
 
@@ -41,7 +42,7 @@ class Constant:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
 
-    def seconds(self, round: int, reported: Floats) -> Floats:
+    def seconds(self, round: int, reported: Floats, ranks: Ints) -> Floats:
         return np.full_like(reported, self._seconds)
 
 
@@ -51,8 +52,8 @@ class Drawn:
     def __init__(self, seed: int, workers: int, distribution: Distribution) -> None:
         self._draws = Draws(seed, "compute", [distribution] * workers)
 
-    def seconds(self, round: int, reported: Floats) -> Floats:
-        return self._draws.at(round)
+    def seconds(self, round: int, reported: Floats, ranks: Ints) -> Floats:
+        return self._draws.at(round, ranks)
 
 
 class Replay:
@@ -62,9 +63,9 @@ class Replay:
         self._recorded = np.asarray(recorded, dtype=np.float64)
         assert self._recorded.ndim == 2
 
-    def seconds(self, round: int, reported: Floats) -> Floats:
+    def seconds(self, round: int, reported: Floats, ranks: Ints) -> Floats:
         row: Floats = self._recorded[round % len(self._recorded)]
-        return row
+        return row[ranks]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,9 @@ class Straggler:
     factor: float
     rounds: int = 1
 
-    def factors(self, seed: int, workers: int, round: int) -> Floats:
-        """One factor per rank."""
-        share = uniforms(seed, "straggler", np.arange(workers), round // self.rounds)[:, 0]
+    def factors(self, seed: int, ranks: Ints, round: int) -> Floats:
+        """One factor for each of the ranks."""
+        share = uniforms(seed, "straggler", ranks, round // self.rounds)[:, 0]
         return np.where(share < self.probability, self.factor, 1.0)
 
 
@@ -95,16 +96,19 @@ class Compute:
     master_source: Source = MEASURED
     seed: int = 0
 
-    def seconds(self, round: int, reported: Floats) -> Floats:
-        """How long each rank computes in a round (s); ``reported`` has what they measured."""
-        times = self.source.seconds(round, reported) * self.factors
+    def seconds(self, round: int, reported: Floats, ranks: Ints | None = None) -> Floats:
+        """How long the ranks compute in a round (s), by themselves all of them; ``reported`` has
+        what these measured.
+        """
+        chosen = np.arange(len(self.factors)) if ranks is None else ranks
+        times = self.source.seconds(round, reported, chosen) * self.factors[chosen]
         if self.straggler is not None:
-            times = times * self.straggler.factors(self.seed, len(self.factors), round)
+            times = times * self.straggler.factors(self.seed, chosen, round)
         return times
 
     def master(self, round: int, measured: float) -> float:
         """What aggregating and advancing costs the master (s)."""
-        return float(self.master_source.seconds(round, np.array([measured]))[0])
+        return float(self.master_source.seconds(round, np.array([measured]), np.array([0]))[0])
 
 
 def constant(workers: int, seconds: float) -> Compute:

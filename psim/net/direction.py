@@ -54,6 +54,13 @@ class _Batch(NamedTuple):
         return _Batch._make(column[which] for column in self)
 
 
+def _kinds(links: Sequence[Link]) -> tuple[NDArray[np.int32], list[Link]]:
+    """Of each rank the number of its link among the different ones, and these."""
+    kinds = list({id(link): link for link in links}.values())
+    numbers = {id(link): number for number, link in enumerate(kinds)}
+    return np.array([numbers[id(link)] for link in links], dtype=np.int32), kinds
+
+
 class Direction:
     """The ranks' links towards the master ("up") or from it ("down"), and what they share there
     (``capacity``, bits/s).
@@ -72,14 +79,16 @@ class Direction:
         timeout: Floats,
     ) -> None:
         self._way, self._capacity, self._mtu = way, capacity, mtu
-        self._traces = list(dict.fromkeys(link.trace for link in links if link.trace))
+        # Columns by kind of link: of a million ranks most have the same one.
+        self._kind, kinds = _kinds(links)
+        self._traces = list(dict.fromkeys(link.trace for link in kinds if link.trace))
         numbers = {trace: number for number, trace in enumerate(self._traces)}
-        self._trace_of = np.array([numbers[link.trace] if link.trace else -1 for link in links])
-        bandwidth = [link.trace.most if link.trace else link.bandwidth for link in links]
-        usual = [link.trace.mean if link.trace else link.bandwidth for link in links]
+        self._trace_of = np.array([numbers[link.trace] if link.trace else -1 for link in kinds])
+        bandwidth = [link.trace.most if link.trace else link.bandwidth for link in kinds]
+        usual = [link.trace.mean if link.trace else link.bandwidth for link in kinds]
         self._bandwidth, self._usual = np.array(bandwidth), np.array(usual)
-        self._latency = np.array([link.latency for link in links], dtype=np.float64)
-        self._trace_start = np.array([link.trace_start for link in links])
+        self._latency = np.array([link.latency for link in kinds], dtype=np.float64)
+        self._trace_start = np.array([link.trace_start for link in kinds])
         self._jitter = Draws(seed, f"jitter.{way}", [link.jitter for link in links])
         losses = Losses(seed, f"loss.{way}", [link.loss for link in links])
         self._losses = losses if losses.any() else None
@@ -92,7 +101,8 @@ class Direction:
     def start_slowly(self) -> None:
         """Model TCP's slow start from here on: all connections are cold."""
         payload = self._mtu - INSIDE_MTU
-        rate = np.minimum(self._usual, self._capacity) / 8 * payload / (payload + PER_SEGMENT)
+        bandwidth = np.minimum(self._usual, self._capacity)[self._kind]
+        rate = bandwidth / 8 * payload / (payload + PER_SEGMENT)
         self._windows = Windows(self._round_trip, self._timeout, rate, payload)
 
     def carry(
@@ -101,7 +111,7 @@ class Direction:
         """Send messages of ``framed`` bytes from the instants ``starts`` on, and fill in ``spent``
         where it is given.
         """
-        latency = self._latency[ranks] + self._jitter.at(round)[ranks]
+        latency = self._latency[self._kind[ranks]] + self._jitter.at(round, ranks)
         resent, late = self._repair(framed, ranks, round)
         bits = 8.0 * link_bytes(framed, self._mtu) * (1.0 + resent)
         none = np.zeros_like(latency)
@@ -150,7 +160,7 @@ class Direction:
         return batch.ranks[-count:], arrived[-count:]
 
     def _flows(self, batch: _Batch) -> _Flows:
-        caps = self._bandwidth[batch.ranks]
+        caps = self._bandwidth[self._kind[batch.ranks]]
         return _Flows(batch.starts, batch.bits, caps, self._varying(batch.ranks, batch.before))
 
     def _repair(self, framed: Ints, ranks: Ints, round: int) -> tuple[Floats, Floats]:
@@ -158,7 +168,7 @@ class Direction:
         if self._losses is None:
             return np.zeros(len(ranks)), np.zeros(len(ranks))
         count = segments(framed, self._mtu)
-        segment_time = 8 * (self._mtu + ETHERNET_HEADER) / self._usual[ranks]
+        segment_time = 8 * (self._mtu + ETHERNET_HEADER) / self._usual[self._kind[ranks]]
         path = Path(self._round_trip[ranks], self._timeout[ranks], segment_time)
         repair = self._losses.repair(ranks, count, path, round)
         return repair.resent / np.maximum(count, 1.0), repair.delay
@@ -167,10 +177,10 @@ class Direction:
         """The flows of links with a trace. What it shows holds at the sender of the flow: `before`
         seconds earlier.
         """
-        varying = []
+        varying, kinds = [], self._kind[ranks]
         for number, trace in enumerate(self._traces):
-            flows = np.flatnonzero(self._trace_of[ranks] == number)
-            shifts = (self._trace_start[ranks] - before)[flows]
+            flows = np.flatnonzero(self._trace_of[kinds] == number)
+            shifts = (self._trace_start[kinds] - before)[flows]
             varying.append(Varying(trace, flows, shifts))
         return varying
 

@@ -108,19 +108,25 @@ class Draws:
     def __init__(
         self, seed: int, purpose: str, distributions: Sequence[Distribution | None]
     ) -> None:
-        self._seed, self._purpose, self._ranks = seed, purpose, len(distributions)
-        members: dict[Distribution, list[int]] = {}
-        for rank, distribution in enumerate(distributions):
-            if distribution is not None:
-                members.setdefault(distribution, []).append(rank)
-        self._members = {d: np.array(ranks) for d, ranks in members.items()}
+        self._seed, self._purpose = seed, purpose
+        self._kinds: list[Distribution] = list(dict.fromkeys(d for d in distributions if d))
+        numbers = {each: number for number, each in enumerate(self._kinds)}
+        self._of_rank = np.array(
+            [-1 if d is None else numbers[d] for d in distributions], dtype=np.int32
+        )
 
-    def at(self, round: int) -> Floats:
-        """Seconds, one number per rank."""
-        drawn = np.zeros(self._ranks)
-        for distribution, ranks in self._members.items():
-            share = uniforms(self._seed, self._purpose, ranks, round)[:, 0]
-            drawn[ranks] = distribution.quantile(share)
+    def at(self, round: int, ranks: NDArray[np.int64] | None = None) -> Floats:
+        """Seconds, one number for each of the ranks; None is all."""
+        if ranks is None:
+            ranks = np.arange(len(self._of_rank))
+        drawn = np.zeros(len(ranks))
+        if not self._kinds:
+            return drawn
+        kinds = self._of_rank[ranks]
+        for number, distribution in enumerate(self._kinds):
+            places = np.flatnonzero(kinds == number)
+            share = uniforms(self._seed, self._purpose, ranks[places], round)[:, 0]
+            drawn[places] = distribution.quantile(share)
         return drawn
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from psim.net.links import link_bytes
+from psim.wire.alike_sizes import Sizes
 from psim.wire.ledger import Charge, Ledger
 from psim.wire.messages import Packet
 from psim.wire.size import REPORT_SIZE, Size
@@ -24,6 +28,18 @@ class Counted:
     up_framed: int
     down_payload: int
     down_framed: int
+
+
+class Weights(NamedTuple):
+    """The messages of ``ranks`` in a round: bytes of each, and what all have together in ``bits``
+    by the papers' convention and in values, ``nnz``.
+    """
+
+    ranks: NDArray[np.int64]
+    payload: NDArray[np.int64]
+    framed: NDArray[np.int64]
+    bits: int
+    nnz: int
 
 
 class Account:
@@ -76,6 +92,19 @@ class Account:
         self._round_nnz += nnz
         self._round_messages += len(arrived)
 
+    def together(self, messages: Weights, round: int) -> None:
+        """`messages` of one round by many ranks at once."""
+        starts, (ranks, payload, framed, bits, nnz) = self.starts and round == 0, messages
+        count, link = len(ranks), int(link_bytes(framed, self.mtu).sum())
+        cost = Charge(count, bits, int(payload.sum()), int(framed.sum()), link)
+        self.ledger.charge_many("up", "start" if starts else "message", ranks, framed, cost)
+        reports = Charge(1, 0, *REPORT_SIZE, 0).times(count)
+        each = np.full(count, REPORT_SIZE.framed)
+        self.ledger.charge_many("up", "diagnostic", ranks, each, reports)
+        self._round_bits += bits
+        self._round_nnz += nnz
+        self._round_messages += count
+
     def question(self, size: Size, category: Literal["diagnostic", "finish"]) -> None:
         """What all workers are asked; diagnostics are on no emulated link."""
         link = link_bytes(size.framed, self.mtu) if category == "finish" else 0
@@ -92,6 +121,12 @@ class Account:
         """A worker's diagnostics."""
         cost = Charge(1, 0, size.payload, size.framed, 0)
         self.ledger.charge("up", "diagnostic", {rank: size.framed}, cost)
+
+    def diagnostics(self, sizes: Sizes) -> None:
+        """All workers' diagnostics at once."""
+        payload, framed = sizes
+        cost = Charge(len(payload), 0, int(payload.sum()), int(framed.sum()), 0)
+        self.ledger.charge_many("up", "diagnostic", np.arange(len(payload)), framed, cost)
 
     def close(self, round: int) -> None:
         """All messages of the round are here."""

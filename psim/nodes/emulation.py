@@ -88,11 +88,20 @@ class Emulation:
         self._received[rank] = now
         self._reported[rank] = computed
 
+    def messages(
+        self, ranks: NDArray[np.int64], framed: NDArray[np.int64], computed: Floats, now: float
+    ) -> None:
+        """The messages of many ranks at once."""
+        self._framed[ranks] = framed
+        self._received[ranks] = now
+        self._reported[ranks] = computed
+
     def complete(self) -> Delivery:
         """All messages of the round have been sent: move to where the master goes on."""
         times, chosen = self.times, self._chosen()
         which = slice(None) if chosen is None else np.asarray(chosen, dtype=np.int64)
-        times.computed[:] = self.compute.seconds(self.round, self._reported)[which]
+        named = None if isinstance(which, slice) else which
+        times.computed[:] = self.compute.seconds(self.round, self._reported[which], named)
         ready = self._arrivals + times.computed
         arrived = self.timeline.gather(
             ready, self._framed[which], chosen, self.round, times.up

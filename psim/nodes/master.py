@@ -26,7 +26,7 @@ from psim.nodes.instructions import Broadcast, Finish, Hold, Instruction, Record
 from psim.nodes.limits import NONE, Limits
 from psim.nodes.naming import unpack
 from psim.nodes.outgoing import Outgoing
-from psim.nodes.rows import Answer, Event, Found, Row, row
+from psim.nodes.rows import Answer, Event, Found, Row, Sums, row
 from psim.nodes.shared import SharedIndices
 from psim.vectors import Dense, Payload, Shared, torch
 from psim.wire.decode import decode_all
@@ -331,7 +331,7 @@ class Master:
         self.paused += paused
         counted = self.account.counted() if self.setup.traits.starts else self._event.counted
         observed = self.state.observed(self._messages, self.setup.step(self.round))
-        found = Found(self._losses, observed, self._answers, paused)
+        found = Found(self._losses, observed, self._sums(), paused)
         made = row(self.setup, self.round, self._event, counted, found, self.f_star)
         if self._diverged(made):
             return [*self._by_rank(), Record(made), self._lost()]
@@ -341,6 +341,13 @@ class Master:
         self._ending = Finish("done", met)
         last = self._collect("finish") if self.setup.traits.averages else self._ending
         return [*self._by_rank(), Record(made), last]
+
+    def _sums(self) -> Sums:
+        """Of the diagnostics, in rank order."""
+        sums = Sums()
+        for rank in sorted(self._answers):
+            sums.add(self._answers[rank])
+        return sums
 
     def _diverged(self, made: Row) -> bool:
         """Whether f, ∇f or, in rows without them, x or a minibatch's loss is not finite."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from psim.errors import WireError
 from psim.methods.base import OBSERVED
@@ -23,6 +26,7 @@ TESTS = ("test_loss", "test_accuracy", "test_perplexity", "hit_rate_10")
 LARGEST_EXPONENT = math.log(sys.float_info.max)
 _NO = (0.0, 0.0, 0.0)
 
+Floats = NDArray[np.float64]
 Row = dict[str, float | int | None]
 Entry = Row | RoundTimes
 """What is recorded: a row of rounds.jsonl, or a round's lines of ranks.jsonl."""
@@ -75,15 +79,65 @@ class Answer:
         return cls(loss, distortion, error, total, gradient, said)
 
 
+@dataclass(slots=True)
+class Sums:
+    """Sums of the ranks' diagnostics over ``count`` ranks, added in rank order."""
+
+    count: int = 0
+    loss: float = 0.0
+    distortion: float = 0.0
+    error_norm_sq: float = 0.0
+    total_error: float = 0.0
+    gradient: torch.Tensor | None = None
+    tests: list[tuple[float, float, float]] = field(default_factory=list)
+
+    def add(self, answer: Answer) -> None:
+        """The next rank's."""
+        self.count += 1
+        self.loss += answer.loss
+        self.distortion += answer.distortion
+        self.error_norm_sq += answer.error_norm_sq
+        self.total_error += answer.total_error
+        if answer.gradient is not None:
+            if self.gradient is None:
+                self.gradient = torch.zeros_like(answer.gradient)
+            self.gradient += answer.gradient
+        if answer.test is not None:
+            self.tests.append(answer.test)
+
+    def add_table(self, numbers: Floats, gradients: Floats | None) -> None:
+        """The next ranks', one a row: ``numbers`` are losses, distortions, squared norms of errors
+        and their sums, shape (ranks, 4); ``gradients`` have shape (ranks, d).
+        """
+        self.count += len(numbers)
+        before = (self.loss, self.distortion, self.error_norm_sq, self.total_error)
+        sums = _added(np.array(before), numbers)
+        self.loss, self.distortion, self.error_norm_sq, self.total_error = sums.tolist()
+        if gradients is not None:
+            if self.gradient is None:
+                self.gradient = torch.zeros(gradients.shape[1], dtype=torch.float64)
+            self.gradient = torch.from_numpy(_added(self.gradient.numpy(), gradients))
+
+    def mean(self, total: float) -> float | None:
+        """(1/n) of a sum; None where it is not finite."""
+        return _finite(total / self.count)
+
+    def gradient_norm_sq(self) -> float | None:
+        """‖(1/n) Σ ∇f_i‖²."""
+        if self.gradient is None:
+            return None
+        return _finite(squared_norm(self.gradient / self.count))
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What is known of round t once its messages and diagnostics are there: ``losses`` of
-    minibatches by rank, what the method ``observed`` in the messages, and the diagnostics.
+    minibatches by rank, what the method ``observed`` in the messages, and the diagnostics' sums.
     """
 
     losses: Mapping[int, float]
     observed: Mapping[str, float]
-    answers: Mapping[int, Answer]
+    sums: Sums
     diagnostic_s: float
 
 
@@ -98,9 +152,9 @@ def row(
     """Row t: every field, null where it was not computed. Sums run in rank order. ``messages`` is
     the account whose bits and values per message are the row's.
     """
-    ranked = [found.answers[rank] for rank in sorted(found.answers)]
+    sums = found.sums
     losses = [found.losses[rank] for rank in sorted(found.losses)]
-    loss = _mean(answer.loss for answer in ranked)
+    loss = sums.mean(sums.loss)
     counted, nnz = event.counted, messages.nnz
     return {
         "round": round,
@@ -108,13 +162,13 @@ def row(
         "time": event.time,
         "wall": event.wall,
         "train_loss": _mean(losses) if losses else None,
-        **_tested(ranked, setup.task),
+        **_tested(sums.tests, setup.task),
         "loss": loss,
-        "grad_norm_sq": _gradient_norm_sq(ranked),
+        "grad_norm_sq": sums.gradient_norm_sq(),
         "suboptimality": None if f_star is None or loss is None else loss - f_star,
-        "distortion": _mean(answer.distortion for answer in ranked),
-        "error_norm_sq": _mean(answer.error_norm_sq for answer in ranked),
-        "total_error": _mean(answer.total_error for answer in ranked),
+        "distortion": sums.mean(sums.distortion),
+        "error_norm_sq": sums.mean(sums.error_norm_sq),
+        "total_error": sums.mean(sums.total_error),
         **{name: found.observed.get(name) for name in OBSERVED},
         "participants": event.participants,
         "nnz": nnz,
@@ -131,6 +185,12 @@ def row(
     }
 
 
+def _added(total: Floats, table: Floats) -> Floats:
+    """The total and all rows of the table, one after the other."""
+    sums: Floats = np.add.accumulate(np.vstack([total, table]), axis=0)[-1]
+    return sums.copy()
+
+
 def _levels(setup: Setup, observed: Mapping[str, float]) -> dict[str, float | None]:
     """The level of each layer, where a method has levels and more than one layer: fields that other
     runs do not have. Those of layers that are not told apart are `level`.
@@ -141,10 +201,10 @@ def _levels(setup: Setup, observed: Mapping[str, float]) -> dict[str, float | No
     return {name: observed.get(name, observed.get("level")) for name in names}
 
 
-def _tested(ranked: list[Answer], task: Task | None) -> dict[str, float | None]:
+def _tested(parts: list[tuple[float, float, float]], task: Task | None) -> dict[str, float | None]:
     """What the ranks' parts of the test set say together."""
-    sums = [answer.test for answer in ranked if answer.test is not None]
-    loss, score, count = (math.fsum(column) for column in zip(*sums, strict=True)) if sums else _NO
+    columns = zip(*parts, strict=True)
+    loss, score, count = (math.fsum(column) for column in columns) if parts else _NO
     if not count:
         return dict.fromkeys(TESTS)
     mean, share = _finite(loss / count), score / count
@@ -161,24 +221,12 @@ def _exp(value: float | None) -> float | None:
     return None if value is None or value > LARGEST_EXPONENT else math.exp(value)
 
 
-def _mean(values: Iterable[float]) -> float | None:
+def _mean(ranked: list[float]) -> float | None:
     """(1/n) Σ in rank order; None where it is not finite."""
-    ranked = list(values)
     total = 0.0
     for value in ranked:
         total += value
     return _finite(total / len(ranked))
-
-
-def _gradient_norm_sq(ranked: list[Answer]) -> float | None:
-    """‖(1/n) Σ ∇f_i‖²."""
-    gradients = [answer.gradient for answer in ranked if answer.gradient is not None]
-    if not gradients:
-        return None
-    total = torch.zeros_like(gradients[0])
-    for gradient in gradients:
-        total += gradient
-    return _finite(squared_norm(total / len(ranked)))
 
 
 def _finite(value: float) -> float | None:

@@ -26,6 +26,9 @@ from psim.registry import Piece
 from psim.vectors import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psim.problems.batched import Batched, Cut
     from psim.step import Step
 
 Array = NDArray[np.float64]
@@ -192,11 +195,23 @@ class Problem(Piece, ABC):
 
 
 class DataProblem(Problem):
-    """A mean over the samples of a data set, which are split among the workers."""
+    """A mean over the samples of a data set, which are split among the workers; or, with
+    ``partition: pool``, of which each worker draws ``rows`` (`psim.problems.pool`).
+    """
 
     dataset: DatasetName
-    partition: Literal["contiguous", "shuffled"] = "contiguous"
+    partition: Literal["contiguous", "shuffled", "pool"] = "contiguous"
+    rows: Annotated[int, Field(ge=1, lt=2**31)] | None = None
     dimension: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+
+    @model_validator(mode="after")
+    def _pooled(self) -> Self:
+        if (self.rows is not None) != (self.partition == "pool"):
+            raise ConfigError(
+                "rows goes with partition: pool, which needs it: how many rows each worker draws",
+                "rows",
+            )
+        return self
 
     @abstractmethod
     def share(self, rows: Rows) -> SmoothShare:
@@ -205,6 +220,12 @@ class DataProblem(Problem):
     def settled(self, pooled: Rows) -> Self:
         """The problem with every parameter that is relative to the data as a number."""
         return self
+
+    def batched(self, pooled: Rows, cuts: Sequence[Cut]) -> Batched | None:
+        """All shares at once, where the problem has a faster form of that; share i has the rows
+        ``cuts[i]``.
+        """
+        return None
 
 
 class ArrayProblem(Problem):

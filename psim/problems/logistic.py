@@ -6,6 +6,7 @@ B = diag(y) A the margins are B x, and the gradient is -(1/N_i) Bᵀ σ(-B x) + 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from psim.errors import ConfigError
 from psim.problems.base import DataProblem, SmoothShare
+from psim.problems.batched import Batched, Cut, batched_logistic
 from psim.problems.batches import Batch
 from psim.problems.products import Pair, Products, products, signed
 from psim.problems.regularizers import L2, Nonconvex, Regularizer, Unregularized
@@ -100,6 +102,9 @@ class Logistic(DataProblem):
 
     def share(self, rows: Rows) -> LogisticShare:
         return LogisticShare(rows, self._regularizer())
+
+    def batched(self, pooled: Rows, cuts: Sequence[Cut]) -> Batched | None:
+        return batched_logistic(pooled, cuts, self._regularizer())
 
     def _regularizer(self) -> Regularizer:
         if self.lam is not None:

@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 class Rows:
     """N samples: ``features`` (N, d), float64, a CSR matrix or dense; ``labels`` (N,), -1 or +1.
 
-    ``weights`` (N,), positive and of sum 1, weigh the samples; None weighs each 1/N.
+    ``weights`` (N,), not negative and of sum 1, weigh the samples; None weighs each 1/N.
     """
 
     features: csr_array | Array

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from psim.problems.base import DataProblem, SmoothShare
+from psim.problems.batched import Batched, Cut
+from psim.problems.pool import Pool
 from psim.problems.rows import Rows
-
-Cut = slice | NDArray[np.int64]
-"""Which rows a worker has."""
 
 
 class SampleShares:
@@ -19,28 +17,39 @@ class SampleShares:
 
     def __init__(self, problem: DataProblem, pooled: Rows, cuts: Sequence[Cut]) -> None:
         self._problem, self._pooled, self._cuts = problem, pooled, cuts
-        self.size, self.rows = pooled.size, pooled.count
+        self.size = pooled.size
+        # Those of a pool are counted as often as they are drawn.
+        self.rows = len(cuts) * cuts.each if isinstance(cuts, Pool) else pooled.count
 
     def share(self, rank: int) -> SmoothShare:
         return self._problem.share(self._pooled.take(self._cuts[rank]))
+
+    def batched(self) -> Batched | None:
+        """All shares at once, where the problem has a faster form of that."""
+        return self._problem.batched(self._pooled, self._cuts)
 
     def pooled(self) -> SmoothShare:
         return self._problem.share(self._pooled)
 
     def mean(self) -> SmoothShare:
-        """A sample of worker i weighs 1/(n N_i)."""
+        """A sample of worker i weighs 1/(n N_i), each time that it is drawn."""
         weights = np.zeros(self._pooled.count)
-        for cut in self._cuts:
-            weights[cut] = 1.0 / (len(self._cuts) * len(weights[cut]))
+        if isinstance(self._cuts, Pool):
+            for table in self._cuts.tables():
+                weights += np.bincount(table.ravel(), minlength=len(weights))
+            weights /= len(self._cuts) * self._cuts.each
+        else:
+            for cut in self._cuts:
+                weights[cut] = 1.0 / (len(self._cuts) * len(weights[cut]))
         return self._problem.share(self._pooled.weighted(weights))
 
-    def content(self) -> tuple[bytes | NDArray[np.generic], ...]:
+    def content(self) -> tuple[bytes | np.ndarray, ...]:
         """The same whether the features are held sparse or dense."""
         from scipy.sparse import csr_array
 
         features = csr_array(self._pooled.features)
         return (
-            f"samples {self.rows} x {self.size}".encode(),
+            f"samples {self._pooled.count} x {self.size}".encode(),
             features.indptr.astype("<i8"),
             features.indices.astype("<i8"),
             features.data.astype("<f8"),

@@ -37,9 +37,13 @@ def report(config: Config) -> str:
     with single_threaded():
         lines = [*_constants(experiment)]
         alpha = experiment.constants["alpha"]
-        smooth = experiment.problem.smoothness()
+        skipped = experiment.constants["L"] is None
+        smooth = None if skipped else experiment.problem.smoothness()
         if smooth is None:
-            lines.append("the theorems need L, which nobody knows for a network")
+            lines.append(
+                "the theorems need L, which nobody knows for a network, and which is not computed "
+                "for very many workers where the step size is a number"
+            )
         elif experiment.setup.method.theorems in ("feedback", "detached"):
             lines += _feedback(experiment)
         elif isinstance(alpha, float):

@@ -160,8 +160,8 @@ class _Measured:
             self.at_host()
             answers = list(self.host.receive(copy.all()))
             self.at_host()
-            for _, answer in answers:
-                hear = partial(self.node.receive, answer.all(), range(self.workers))
+            for rank, answer in answers:
+                hear = partial(self.node.receive, answer.all(), (rank,))
                 then += self._at_master(hear)
         return then
 

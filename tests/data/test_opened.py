@@ -114,6 +114,20 @@ def test_a_relative_mu_is_settled():
     assert problem.problem.mu == pytest.approx(1e-4 * plain, rel=1e-13)
 
 
+def test_a_pool_has_more_workers_than_samples_and_epochs_of_what_each_has():
+    problem = opened(workers=2000, partition="pool", rows=12, batch=5)
+    assert (problem.rows, problem.per_epoch) == (24_000, 3)
+    assert problem.share(1999).rows == 12
+    with pytest.raises(ConfigError, match="13 exceeds the 12 samples that a worker has"):
+        opened(partition="pool", rows=12, batch=13)
+
+
+@pytest.mark.parametrize("keys", [{"partition": "pool"}, {"rows": 12}])
+def test_a_pool_and_its_rows_go_together(keys):
+    with pytest.raises(ConfigError, match="rows goes with partition: pool"):
+        opened(**keys)
+
+
 def test_a_shuffled_partition_follows_the_run_s_seed():
     x = torch.ones(30, dtype=torch.float64)
 

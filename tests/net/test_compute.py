@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from psim.net.compute import Compute, Constant, Drawn, Measured, Replay, Straggler, constant
+from psim.net.compute import (
+    Compute,
+    Constant,
+    Drawn,
+    Measured,
+    Replay,
+    Source,
+    Straggler,
+    constant,
+)
 from psim.net.distributions import Exponential, LogNormal
 
 REPORTED = np.array([0.1, 0.2, 0.3])
@@ -39,6 +48,25 @@ def test_drawn_times_have_their_distribution_and_repeat(
     assert drawn.mean() == pytest.approx(distribution.mean, rel=0.05)
     assert compute.seconds(3, np.ones(4000)).tolist() == drawn.tolist()
     assert (compute.seconds(4, np.zeros(4000)) != drawn).all()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        Measured(),
+        Constant(0.5),
+        Drawn(1, 9, Exponential(0.01, 0.002)),
+        Replay(np.arange(18.0).reshape(2, 9)),
+    ],
+    ids=lambda source: type(source).__name__,
+)
+def test_some_ranks_take_what_they_take_among_all(source: Source) -> None:
+    factors, reported = np.linspace(1, 3, 9), np.linspace(0.1, 0.9, 9)
+    compute = Compute(source, factors, Straggler(0.4, 5.0), seed=2)
+    ranks = np.array([0, 3, 8])
+    for t in range(5):
+        everyone = compute.seconds(t, reported)
+        assert compute.seconds(t, reported[ranks], ranks).tolist() == everyone[ranks].tolist()
 
 
 def test_a_replay_begins_again_when_it_is_over() -> None:

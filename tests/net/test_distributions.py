@@ -63,3 +63,12 @@ def test_a_draw_is_the_quantile_of_the_streams_first_number() -> None:
     share = generator(7, "jitter.up", 2, 11).random()
     drawn = Draws(7, "jitter.up", [None, None, Exponential(0.0, 0.003)]).at(11)[2]
     assert drawn == pytest.approx(-0.003 * np.log(1 - share), rel=1e-12)
+
+
+def test_some_ranks_draw_what_they_draw_among_all() -> None:
+    fast, slow = Exponential(0.0, 1.0), Exponential(5.0, 1.0)
+    draws = Draws(3, "jitter.up", [fast, None, slow, fast, slow])
+    everyone = draws.at(7)
+    assert draws.at(7, np.array([1, 2, 4])).tolist() == everyone[[1, 2, 4]].tolist()
+    assert everyone[1] == 0.0
+    assert min(everyone[[2, 4]]) > 5.0

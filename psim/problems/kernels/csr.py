@@ -30,7 +30,8 @@ class CompiledRows(Csr):
         super().__init__(matrix)
         self._ends = self._matrix.indptr.astype(np.uint64)
         self._columns = self._matrix.indices.astype(np.min_scalar_type(self.size))
-        self._signs = _row_signs(self._matrix)
+        self.signs = _row_signs(self._matrix)
+        """Of each row the 1 or -1 that all its entries are, where all rows have one."""
         self._entries: Array = self._matrix.data
 
     @property
@@ -43,18 +44,18 @@ class CompiledRows(Csr):
 
     def times(self, x: Array) -> Array:
         product = np.empty(self.rows)
-        if self._signs is None:
+        if self.signs is None:
             _times(self._ends, self._columns, self._entries, x, product)
         else:
-            _sums(self._ends, self._columns, self._signs, x, product)
+            _sums(self._ends, self._columns, self.signs, x, product)
         return product
 
     def transposed_times(self, r: Array) -> Array:
         product = np.zeros(self.size)
-        if self._signs is None:
+        if self.signs is None:
             _scatter(self._ends, self._columns, self._entries, r, product)
         else:
-            _scatter_signed(self._ends, self._columns, self._signs, r, product)
+            _scatter_signed(self._ends, self._columns, self.signs, r, product)
         return product
 
 

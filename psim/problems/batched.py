@@ -1,0 +1,169 @@
+"""Very many shares at once: losses and gradients of some ranks at one x.
+
+`Batched` is what a problem over samples may offer beside its shares: the same numbers as theirs, to
+the bit, for thousands of ranks in one pass over the data. `OneByOne` asks the shares themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from psim.problems.base import Share
+from psim.problems.pool import Pool
+from psim.problems.products import SPARSE_BELOW, signed
+from psim.problems.regularizers import Regularizer
+from psim.problems.rows import Rows
+from psim.vectors import torch
+
+Array = NDArray[np.float64]
+Ranks = NDArray[np.int64]
+Cut = slice | NDArray[np.int64]
+"""Which rows a worker has."""
+
+KEPT = 20_000
+"""Shares that are kept for a later round."""
+RUNS = 32
+"""Runs of ranks of which the numbers of their rows are kept."""
+
+
+class Batched(Protocol):
+    """Losses and gradients of ranks, ascending, at x; x has shape (d,)."""
+
+    def gradients(self, x: torch.Tensor, ranks: Ranks) -> Array:
+        """∇f_i(x) of each rank, freshly allocated; shape (ranks, d)."""
+
+    def losses(self, x: torch.Tensor, ranks: Ranks) -> Array:
+        """f_i(x) of each rank."""
+
+
+class OneByOne:
+    """Of shares that have no batched form."""
+
+    def __init__(self, share: Callable[[int], Share]) -> None:
+        self._share = lru_cache(maxsize=KEPT)(share)
+
+    def gradients(self, x: torch.Tensor, ranks: Ranks) -> Array:
+        table = np.empty((len(ranks), x.numel()))
+        for row, rank in zip(table, ranks.tolist(), strict=True):
+            row[:] = self._share(rank).gradient(x).numpy()
+        return table
+
+    def losses(self, x: torch.Tensor, ranks: Ranks) -> Array:
+        return np.array([self._share(rank).loss(x) for rank in ranks.tolist()])
+
+
+class Shards:
+    """The rows of ranks, as numbers of rows of the pooled data."""
+
+    def __init__(self, cuts: Sequence[Cut], rows: int) -> None:
+        self._cuts, self._rows = cuts, rows
+        self._in_turn = lru_cache(maxsize=RUNS)(
+            lambda first, end: self._found(np.arange(first, end))
+        )
+
+    def of(self, ranks: Ranks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """All rows of the ranks, one rank after another, and where each one's begin; with the end.
+        Those of ranks without a gap are kept: where all take part, they are asked for again.
+        """
+        first, end = int(ranks[0]), int(ranks[-1]) + 1
+        return self._in_turn(first, end) if end - first == len(ranks) else self._found(ranks)
+
+    def _found(self, ranks: Ranks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        if isinstance(self._cuts, Pool):
+            count = self._cuts.each
+            return self._cuts.table(ranks).ravel(), np.arange(0, count * len(ranks) + 1, count)
+        every = np.arange(self._rows)
+        own = [every[self._cuts[rank]] for rank in ranks.tolist()]
+        ends = np.cumsum([0, *map(len, own)], dtype=np.int64)
+        return np.concatenate(own), ends
+
+
+class BatchedLogistic:
+    """`logistic.LogisticShare` of many ranks, for sparse rows: B is shared, and so is what a row
+    that several ranks have contributes.
+    """
+
+    def __init__(self, rows: Rows, cuts: Sequence[Cut], regularizer: Regularizer) -> None:
+        from psim.problems.kernels.csr import CompiledRows
+
+        matrix = signed(rows.features, rows.labels)
+        assert not isinstance(matrix, np.ndarray), "`batched_logistic` has looked"
+        self._signed = CompiledRows(matrix)
+        self._shards = Shards(cuts, rows.count)
+        self._regularizer = regularizer
+
+    def gradients(self, x: torch.Tensor, ranks: Ranks) -> Array:
+        from psim.problems.kernels.shards import transposed_times
+
+        point, (which, bounds) = x.numpy(), self._shards.of(ranks)
+        divisors = self._of_rows(point, which, _divisors)
+        factors = _weights(bounds)
+        factors /= divisors
+        np.negative(factors, out=factors)
+        table = transposed_times(self._signed, which, bounds, factors)
+        term = np.zeros_like(point)
+        self._regularizer.add_gradient(point, term)
+        table += term
+        return table
+
+    def losses(self, x: torch.Tensor, ranks: Ranks) -> Array:
+        point, (which, bounds) = x.numpy(), self._shards.of(ranks)
+        terms = self._of_rows(point, which, _terms)
+        terms *= _weights(bounds)
+        return _sums(terms, bounds) + self._regularizer.value(point)
+
+    def _of_rows(
+        self, point: Array, which: NDArray[np.int64], made: Callable[[Array], Array]
+    ) -> Array:
+        """What is made of the rows' margins, freshly allocated; of no row twice where the ranks
+        have more rows than there are.
+        """
+        if len(which) < self._signed.rows:
+            return made(self._signed.take(which).times(point))
+        return made(self._signed.times(point))[which]
+
+
+def batched_logistic(
+    rows: Rows, cuts: Sequence[Cut], regularizer: Regularizer
+) -> BatchedLogistic | None:
+    """None where some share might be multiplied as a dense matrix, whose sums are BLAS's."""
+    if isinstance(rows.features, np.ndarray):
+        return None
+    most = int(np.diff(rows.features.indptr).max(initial=0))
+    return BatchedLogistic(rows, cuts, regularizer) if most < SPARSE_BELOW * rows.size else None
+
+
+def _divisors(margins: Array) -> Array:
+    """1 + exp(m), of which 1/(…) is σ(-m); overwrites the margins."""
+    with np.errstate(over="ignore"):
+        np.exp(margins, out=margins)
+    margins += 1.0
+    return margins
+
+
+def _terms(margins: Array) -> Array:
+    """log(1 + exp(-m))."""
+    terms: Array = np.log1p(np.exp(-np.abs(margins)))
+    terms -= np.minimum(margins, 0.0)
+    return terms
+
+
+def _weights(bounds: NDArray[np.int64]) -> Array:
+    """1/N_i of each row of each rank."""
+    counts = np.diff(bounds)
+    return np.repeat(1.0 / counts, counts)
+
+
+def _sums(terms: Array, bounds: NDArray[np.int64]) -> Array:
+    """Each rank's sum, as numpy adds the terms of one."""
+    counts = np.diff(bounds)
+    if (counts == counts[0]).all():
+        sums: Array = terms.reshape(len(counts), -1).sum(axis=1)
+        return sums
+    return np.array([np.sum(terms[a:b]) for a, b in pairwise(bounds.tolist())])

@@ -1,0 +1,66 @@
+"""Products Aᵀr of many shards of one sparse matrix: the sums of `csr`, shard after shard.
+
+``rows`` are the matrix's rows that the shards have, one shard after another, with ``factors`` r;
+those of shard i are the ones from bounds[i] to bounds[i + 1]. Its product is line i of the result.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from psim.compiled import compiled
+from psim.problems.kernels.csr import CompiledRows
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Naturals = NDArray[np.unsignedinteger]
+
+
+def transposed_times(
+    matrix: CompiledRows, rows: Integers, bounds: Integers, factors: Array
+) -> Array:
+    """The products, freshly allocated; shape (shards, size)."""
+    products = np.zeros((len(bounds) - 1, matrix.size))
+    ends, columns, entries = matrix.parts
+    if matrix.signs is None:
+        _scatter(ends, columns, entries, rows, bounds, factors, products)
+    else:
+        _scatter_ones(ends, columns, rows, bounds, matrix.signs[rows] * factors, products)
+    return products
+
+
+@compiled
+def _scatter(
+    ends: Naturals,
+    columns: Naturals,
+    entries: Array,
+    rows: Integers,
+    bounds: Integers,
+    factors: Array,
+    products: Array,
+) -> None:
+    for shard in range(len(products)):
+        product = products[shard]
+        for number in range(bounds[shard], bounds[shard + 1]):
+            factor = factors[number]
+            for place in range(ends[rows[number]], ends[rows[number] + 1]):
+                product[columns[place]] += entries[place] * factor
+
+
+@compiled
+def _scatter_ones(
+    ends: Naturals,
+    columns: Naturals,
+    rows: Integers,
+    bounds: Integers,
+    factors: Array,
+    products: Array,
+) -> None:
+    """`_scatter` of a matrix whose entries are all 1."""
+    for shard in range(len(products)):
+        product = products[shard]
+        for number in range(bounds[shard], bounds[shard + 1]):
+            factor = factors[number]
+            for place in range(ends[rows[number]], ends[rows[number] + 1]):
+                product[columns[place]] += factor
