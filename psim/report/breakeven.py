@@ -130,7 +130,7 @@ def compare(config: Config, label: str, rounds: int, opener: Opener) -> Comparis
         plain["step_size"] = config.step_size.model_copy(update={"rule": "inverse_L"})
     mine, other = prepare(changed, opener), prepare(changed.model_copy(update=plain), opener)
     costs = [measure(mine), measure(other)]
-    # The gradient is the same work on both sides: what differs between them is this machine's noise.
+    # The gradient is the same work on both sides: what differs is this machine's noise.
     same = min(each.gradient for each in costs)
     sides = [replace(each, gradient=same) for each in costs]
     return Comparison(
