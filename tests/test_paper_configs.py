@@ -46,7 +46,7 @@ def test_each_of_its_methods_begins(path, tmp_path):
     for name, config in first.items():
         _available(config.problem.dataset)
         document = config.document()
-        for key, value in (("rounds", ROUNDS), ("metrics", {"every": 1}), ("stop", {})):
+        for key, value in (("rounds", ROUNDS), ("metrics", {"every": 1, "full": 1}), ("stop", {})):
             override(document, key, value)
         result = psim.run(document, out=tmp_path / name)
         assert result.rows["round"].to_list() == list(range(ROUNDS + 1))
