@@ -25,12 +25,14 @@ import psim
 WIDTH = 1000
 CASES: list[tuple[str, dict[str, object], dict[str, object], int]] = [
     ("SGD, dense", {"name": "sgd"}, {"name": "identity"}, 0),
-    ("EF21, Top-1 %", {"name": "ef21", "downlink": "update"}, {"name": "topk", "k": "1%"}, 1),
+    ("EF21, Top-1 %", {"name": "ef21", "downlink": "update"}, {"name": "topk", "k": "1%"}, 2),
     ("EF, Top-1 %", {"name": "ef_sgd", "downlink": "update"}, {"name": "topk", "k": "1%"}, 1),
     ("EF, hard threshold", {"name": "ef_sgd"}, {"name": "hard_threshold", "threshold": 1e-3}, 1),
     ("DEF, RBGS 1/64", {"name": "def", "momentum": 0.9}, {"name": "rbgs", "ratio": 64}, 2),
 ]
-"""A label, the method, the compressor, and how many vectors of size d the method keeps."""
+"""A label, the method, the compressor, and how many vectors of size d the method keeps: EF21 g_i
+and, as updates travel, g; EF e_i; DEF e_i and its momentum.
+"""
 
 
 def network(layers: int) -> nn.Module:

@@ -58,7 +58,10 @@ class Rank:
             self.gradient = self.gradients[0] if points[0] is x else None
         else:
             self._on_batch(queries, step, batches, due)
-        return self.state.message(self.gradients, step, self.compression.at(step))
+        message = self.state.message(self.gradients, step, self.compression.at(step))
+        if self._trained is not None and batches is not None:
+            self.gradients = ()  # as large as the network, and no diagnostic asks for them
+        return message
 
     def _on_batch(
         self,
