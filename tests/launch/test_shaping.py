@@ -1,6 +1,7 @@
 """Shaping by the kernel: what is asked of it, and what an interface does then."""
 
 import re
+import shutil
 import subprocess
 from math import inf
 
@@ -80,11 +81,25 @@ def test_nothing_to_shape_is_nothing_to_run():
     assert commands("eth0", Pipe(), Pipe(), 1500) == []
 
 
+@pytest.fixture
+def tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ip and tc are taken to be there: what is looked at before them needs neither."""
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/sbin/{name}")
+
+
+def test_tools_that_are_not_there(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(ConfigError, match=r"shape lo: needs ip and tc: install iproute2"):
+        links().shape("lo", Pipe(), Pipe())
+
+
+@pytest.mark.usefixtures("tools")
 def test_an_interface_that_is_not_there():
     with pytest.raises(ConfigError, match=r"shape psim-none: no such interface; there are lo"):
         links().shape("psim-none", Pipe(), Pipe())
 
 
+@pytest.mark.usefixtures("tools")
 def test_another_mtu():
     with pytest.raises(ConfigError, match=r"network\.mtu: 1400, and lo has \d+: give that"):
         links(mtu=1400).shape("lo", Pipe(), Pipe())
