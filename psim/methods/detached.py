@@ -37,7 +37,8 @@ class DetachedFeedback(Worker):
     lam: float
 
     def queries(self, x: torch.Tensor, step: Step) -> tuple[torch.Tensor | Whole, ...]:
-        return (x - self.error * self.lam,)
+        shift = self.error * self.lam
+        return (torch.sub(x, shift, out=shift),)
 
     def message(
         self, gradients: tuple[torch.Tensor, ...], step: Step, compress: Compress

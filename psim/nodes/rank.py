@@ -53,15 +53,20 @@ class Rank:
         queries = self.state.queries(x, step)
         self.gradients = ()  # their memory is that of the next ones
         if batches is None:
-            points = [q.point if isinstance(q, Whole) else q for q in queries]
-            self.gradients = tuple([self.share.gradient(point) for point in points])
-            self.gradient = self.gradients[0] if points[0] is x else None
+            self._on_all(queries, x)
         else:
             self._on_batch(queries, step, batches, due)
+        del queries  # a point other than x is a vector of its own
         message = self.state.message(self.gradients, step, self.compression.at(step))
         if self._trained is not None and batches is not None:
             self.gradients = ()  # as large as the network, and no diagnostic asks for them
         return message
+
+    def _on_all(self, queries: tuple[torch.Tensor | Whole, ...], x: torch.Tensor) -> None:
+        """All points on all of the rank's data."""
+        points = [query.point if isinstance(query, Whole) else query for query in queries]
+        self.gradients = tuple([self.share.gradient(point) for point in points])
+        self.gradient = self.gradients[0] if points[0] is x else None
 
     def _on_batch(
         self,
