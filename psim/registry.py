@@ -153,14 +153,23 @@ def _model_at(model: type[BaseModel], path: tuple[int | str, ...]) -> type[BaseM
     return model
 
 
-def _from_path(family: Family, name: str) -> type[Piece]:
+def imported(name: str) -> object:
+    """What ``module:attribute`` names. Raises ConfigError, which does not repeat the name."""
     module_name, _, attribute = name.partition(":")
     try:
         value: object = importlib.import_module(module_name)
         for part in attribute.split("."):
             value = getattr(value, part)
     except (ImportError, AttributeError, SyntaxError, TypeError, ValueError) as error:
-        raise ConfigError(f"name = {name!r}: cannot be imported: {error}") from None
+        raise ConfigError(f"cannot be imported: {error}") from None
+    return value
+
+
+def _from_path(family: Family, name: str) -> type[Piece]:
+    try:
+        value = imported(name)
+    except ConfigError as error:
+        raise ConfigError(f"name = {name!r}: {error}") from None
     piece = _loaded(family, name, value)
     piece.name = name
     return piece

@@ -1,6 +1,7 @@
 """Health checks: what a process answers, and what is made of it."""
 
 import socket
+import threading
 import time
 
 import pytest
@@ -66,8 +67,9 @@ def test_a_file_that_is_no_socket_is_left_alone(path):
 
 
 def test_without_a_path_nobody_answers():
+    before = threading.active_count()
     with answering(None, Pulse()):
-        pass
+        assert threading.active_count() == before
 
 
 def test_the_check_says_what_the_process_is_at(path, checked):

@@ -15,3 +15,4 @@ def test_nothing_was_started():
     local = LocalWorkers()
     local.watch()
     local.end()
+    assert local.processes == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,10 @@ from psim.data.learning.settings import AnySettings, Settings, settings
 from psim.errors import ConfigError, DataError, nearest
 from psim.problems.datasets import LEARNING_NAMES, LIBSVM_NAMES
 from psim.problems.examples import Learning
+from psim.problems.network import CALLABLE
 
 __all__ = ["open_learning", "wrapped"]
 
-CALLABLE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-"""``module:callable``."""
 _PACKED = {".xz", ".gz", ".bz2"}
 
 
