@@ -23,6 +23,7 @@ from psim.net.spent import NOTHING
 from psim.nodes.account import Account
 from psim.nodes.compression import Compression
 from psim.nodes.instructions import Broadcast, Finish, Hold, Instruction, Record
+from psim.nodes.kept_back import KeptBack
 from psim.nodes.limits import NONE, Limits
 from psim.nodes.naming import unpack
 from psim.nodes.outgoing import Outgoing
@@ -86,9 +87,7 @@ class Master:
         """The ranks that have been sent the last iterate."""
         self._late: dict[int, Message] = {}
         self._losses: dict[int, float] = {}
-        self._residuals: dict[int, torch.Tensor] = {}
-        self._statistics: dict[int, torch.Tensor] = {}
-        self._wanted: tuple[type, ...] = ()
+        self._kept = KeptBack()
         self._ending: Finish | None = None
         self._outgoing = Outgoing(setup)
         self._down = None
@@ -268,8 +267,7 @@ class Master:
     ) -> Broadcast:
         """Ask all ranks for their residuals, and for what they keep beside x."""
         self._await(Kind.RESIDUAL, range(self.setup.workers))
-        self._residuals, self._statistics = {}, {}
-        self._wanted = (Dense,) * self.setup.traits.averages + (Shared,) * statistics
+        self._kept = KeptBack(self.setup.traits.averages, statistics)
         question = encode(Packet(Kind.COLLECT, self.round, 0, (), (True,) * statistics))
         self.account.question(question.size, category)
         if category == "finish" and self.emulation is not None:
@@ -278,13 +276,10 @@ class Master:
 
     def _take_residuals(self, arrived: Sequence[tuple[Packet, Size]]) -> list[Instruction]:
         for packet, _ in arrived:
-            if packet.scalars or tuple(map(type, packet.payloads)) != self._wanted:
-                raise WireError("a residual is one vector, densely, or what is kept beside x")
+            self._kept.check(packet)
         ending = self._ending is not None
         for packet, size in arrived:
-            for payload in packet.payloads:
-                kept = self._residuals if isinstance(payload, Dense) else self._statistics
-                kept[packet.rank] = payload.values
+            self._kept.take(packet)
             self.awaited.remove(packet.rank)
             if ending:
                 self.account.last(packet, size)
@@ -294,26 +289,12 @@ class Master:
                 self.account.diagnostic(packet.rank, size)
         if self.awaited:
             return []
-        return self._over() if ending else [self._diagnose(*self._collected())]
-
-    def _collected(self) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """Where to diagnose, if not at x^t as the ranks have it, and the averages."""
+        if ending:
+            return self._over()
         x = self.iterate.x if self.participation.partial else None
         if self.setup.traits.averages:
-            x = self._reported()
-        if not self._statistics:
-            return x, None
-        ranked = [self._statistics[rank] for rank in sorted(self._statistics)]
-        if len({values.numel() for values in ranked}) > 1:
-            raise WireError("ranks keep different numbers beside x")
-        return x, torch.stack(ranked).mean(0)
-
-    def _reported(self) -> torch.Tensor:
-        """x - (1/n) Σ r_i, summed in rank order."""
-        total = torch.zeros_like(self.iterate.x)
-        for rank in sorted(self._residuals):
-            total += self._residuals[rank]
-        return self.iterate.x - total / self.setup.workers
+            x = self._kept.reported(self.iterate.x)
+        return [self._diagnose(x, self._kept.averages())]
 
     def _take_diagnostics(self, arrived: Sequence[tuple[Packet, Size]]) -> list[Instruction]:
         complete = self.setup.complete(self.round)
@@ -372,7 +353,7 @@ class Master:
     def _over(self) -> list[Instruction]:
         """All residuals are here after the last round: x becomes the model reported."""
         assert self._ending is not None
-        self.iterate.x = self._reported()
+        self.iterate.x = self._kept.reported(self.iterate.x)
         if self.emulation is None:
             return [self._ending]
         self.emulation.concluded()
