@@ -16,11 +16,7 @@ from psim.errors import ConfigError, Interrupted, PsimError
 from psim.launch.signals import ignore, ignored, terminable
 
 if TYPE_CHECKING:
-    from rich.box import Box
-    from rich.console import RenderableType
-
     from psim.plan import Plan
-    from psim.report.load import Results
 
 INTERRUPTED = Interrupted.exit_code
 
@@ -85,7 +81,10 @@ def psim() -> None:
 def run(config: Path, overrides: tuple[str, ...], how: Carried) -> None:
     """Run an experiment, or all runs of a sweep, on this machine."""
     plan = _plan(config, overrides)
-    _present(_carry_out(plan, how), plan)
+    folder = _carry_out(plan, how)
+    from psim.report import terminal
+
+    terminal.finished(folder, plan.single)
 
 
 @psim.command()
@@ -109,11 +108,11 @@ def tune(
     keys, spend = [tried(text) for text in over], budget(at)
     plan = _plan(config, overrides, lambda document: search(document, keys, spend))
     folder = _carry_out(plan, how)
-    from psim.report import search_curve, tuning
+    from psim.report import search_curve, terminal, tuning
     from psim.report.load import load
 
     found = tuning.entries(load(folder), [key for key, _ in keys], spend, by)
-    _print(lambda box: tuning.table(found, by, spend, box))
+    terminal.show(lambda box: tuning.table(found, by, spend, box))
     for remark in tuning.remarks(found, spend):
         click.echo(remark)
     curve = search_curve.save(found, by, spend, [folder / "tuning.png", folder / "tuning.pdf"])[0]
@@ -159,7 +158,9 @@ def master(
     with answering(health, pulse), destination(plan, out, overwrite) as folder, bars:
         serve(run.config, folder, bind, overwrite, bars.of(0), tell, pulse)
         ignore()  # the run is done and kept, whoever ends containers when the first one ends
-    _present(folder, plan)
+    from psim.report import terminal
+
+    terminal.finished(folder, plan.single)
 
 
 @psim.command()
@@ -215,13 +216,14 @@ def breakeven(
     plan = _plan(config, overrides)
     from psim.experiment import Opener
     from psim.report import breakeven as report
+    from psim.report import terminal
 
     opener = Opener()
     found = [report.compare(run.config, run.label, rounds, opener) for run in plan.runs]
     for comparison in found:
         click.echo(comparison.line())
     click.echo()
-    _print(lambda box: report.table(found, box))
+    terminal.show(lambda box: report.table(found, box))
     for path in report.save(found, outs):
         click.echo(path)
 
@@ -242,15 +244,15 @@ def list_(what: str) -> None:
 @click.option("--csv", is_flag=True, help="All digits, as CSV.")
 def show(folders: tuple[Path, ...], csv: bool) -> None:
     """Print a table of runs, and where the time of their rounds went."""
-    from psim.report import table
+    from psim.report import table, terminal
     from psim.report.load import load_all
 
     results = load_all(folders)
     if csv:
         click.echo(table.frame(results).write_csv(), nl=False)
     else:
-        _print_table(results)
-        _print_breakdown(results)
+        terminal.comparison(results)
+        terminal.breakdown(results)
 
 
 @psim.command()
@@ -286,18 +288,12 @@ def plot(
     elif panels:
         saved = _panels(folders, paths, (x, y), panels, mark)
     else:
-        saved = _figure(folders, paths, x, y)
+        from psim.report.load import load_all
+        from psim.report.plot import save
+
+        saved = save(load_all(folders), paths, x, y)
     for path in saved:
         click.echo(path)
-
-
-def _figure(
-    folders: tuple[Path, ...], paths: tuple[Path, ...], x: tuple[str, ...], y: str | None
-) -> list[Path]:
-    from psim.report.load import load_all
-    from psim.report.plot import save
-
-    return save(load_all(folders), paths, x, y)
 
 
 def _panels(
@@ -373,62 +369,6 @@ def _carry_out(plan: Plan, how: Carried) -> Path:
     with bars:
         local = Local(how.device)
         return run_plan(plan, how.out, how.overwrite, how.jobs, bars.of, local)
-
-
-def _present(folder: Path, plan: Plan) -> None:
-    """The table, the figure, and where things are."""
-    from psim.report.load import load_all
-    from psim.report.plot import save
-
-    results = load_all([folder])
-    _print_table(results)
-    _warn(results[0])
-    if plan.single:
-        click.echo(f"Rows, summary and resolved config are in {folder}. Try: psim plot {folder}")
-        return
-    figure = save(results, [folder / "figure.png", folder / "figure.pdf"])[0]
-    click.echo(
-        f"The figure is {figure} (and .pdf), and each run has its folder beside it. "
-        f"Try: psim plot {folder} --x wall, or the same config with --set compressor.k=4"
-    )
-
-
-def _print(made: Callable[[Box | None], RenderableType]) -> None:
-    """A table as a terminal shows it best, or as plain lines."""
-    from rich import box
-    from rich.console import Console
-
-    from psim.report import table
-
-    if sys.stdout.isatty():
-        Console().print(made(box.SIMPLE_HEAD))
-    else:
-        click.echo(table.plain(made(None)))
-
-
-def _print_table(results: list[Results]) -> None:
-    from psim.report import table
-
-    _print(lambda box: table.table(results, box))
-
-
-def _print_breakdown(results: list[Results]) -> None:
-    """Where the time went, for runs that have an emulated one."""
-    from rich.console import Group
-
-    from psim.report import breakdown
-
-    if breakdown.tables(results, None):
-        _print(lambda box: Group(*breakdown.tables(results, box)))
-
-
-def _warn(results: Results) -> None:
-    """Say what a run's summary warns of: on the real clock, of a machine that was too slow."""
-    for run in results.runs:
-        lag = run.summary.get("lag")
-        if isinstance(lag, dict) and lag.get("warning"):
-            name = "" if results.single else f"{run.label}: "
-            click.echo(f"warning: {name}{lag['warning']}", err=True)
 
 
 def main() -> NoReturn:
