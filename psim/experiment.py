@@ -18,10 +18,12 @@ from psim.data.opened import HERE, Local, Opened, Smoothness, open_problem
 from psim.emulated import Emulated
 from psim.errors import ConfigError, DataError
 from psim.methods.base import Method
+from psim.nodes import table_host
 from psim.nodes.account import Account
 from psim.nodes.limits import Limits
 from psim.nodes.master import Master
 from psim.nodes.setup import Setup, agree
+from psim.nodes.table_master import TableMaster
 from psim.threads import single_threaded
 from psim.vectors import torch
 
@@ -113,8 +115,11 @@ def prepare(config: Config, opener: Opener | None = None) -> Experiment:
 def master(
     experiment: Experiment, clock: Callable[[], float], stopwatch: Callable[[], float]
 ) -> Master:
-    """The experiment's master, ready to begin."""
-    return master_of(Master, experiment, clock, stopwatch)
+    """The experiment's master, ready to begin: one that takes messages as tables, where these are
+    what hosts send.
+    """
+    together = table_host.worthwhile(experiment.setup)
+    return master_of(TableMaster if together else Master, experiment, clock, stopwatch)
 
 
 def master_of(

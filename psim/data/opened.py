@@ -164,9 +164,11 @@ class OpenedProblem(Opened):
     def content(self) -> tuple[bytes | NDArray[np.generic], ...]:
         return self._shares.content()
 
-    def batched(self) -> Batched:
-        """All shares at once: in the problem's own way, or one after another."""
-        found = self._shares.batched() if isinstance(self._shares, SampleShares) else None
+    def batched(self, ranks: range | None = None) -> Batched:
+        """All shares at once, or those of ``ranks``: in the problem's own way, or one after
+        another.
+        """
+        found = self._shares.batched(ranks) if isinstance(self._shares, SampleShares) else None
         return OneByOne(self.share) if found is None else found
 
     def pooled(self) -> SmoothShare:

@@ -18,8 +18,8 @@ from psim.methods.base import Worker
 from psim.methods.dcgd import CompressedGradient
 from psim.methods.ef import CompressedStep, ErrorFeedback
 from psim.methods.ef21 import MarkovWorker
-from psim.methods.stacked import Table
 from psim.step import Step
+from psim.tables import Table
 from psim.vectors import torch
 
 Floats = NDArray[np.float64]

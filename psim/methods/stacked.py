@@ -1,4 +1,4 @@
-"""The messages of many ranks as two tables, for ranks that are computed together.
+"""The messages of many ranks as tables.
 
 `Stacked` is the mapping from ranks to messages that a master aggregates: each message is there when
 it is asked for, and a mean of all is taken on the tables, to the same bits.
@@ -6,50 +6,18 @@ it is asked for, and a mean of all is taken on the tables, to the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from psim import vectors
 from psim.methods.base import Message, Together
+from psim.tables import Table
 from psim.vectors import Dense, Payload, Sparse, torch
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A payload for each of m ranks, all of one form: ``values`` (m, k), of vectors of ``size``
-    entries; ``indices`` (m, k), int64 and ascending in each row, or None where k is the size and
-    the payloads are dense.
-    """
-
-    size: int
-    values: torch.Tensor
-    indices: torch.Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def row(self, number: int) -> Payload:
-        """One rank's payload."""
-        if self.indices is None:
-            return Dense(self.values[number])
-        return Sparse(self.size, self.indices[number], self.values[number])
-
-    @staticmethod
-    def joined(tables: Sequence[Table]) -> Table:
-        """Tables of the same form, one after another."""
-        if len(tables) == 1:
-            return tables[0]
-        first = tables[0]
-        values = torch.cat([table.values for table in tables])
-        if first.indices is None:
-            return Table(first.size, values)
-        listed = [table.indices for table in tables if table.indices is not None]
-        return Table(first.size, values, torch.cat(listed))
 
 
 class Stacked(Together):
@@ -79,8 +47,15 @@ class Stacked(Together):
             for row in table.values.to(total.dtype):
                 total.add_(row)
             return Dense(total / count)
-        if 2 * table.indices.numel() < total.numel():
-            return vectors.mean([table.row(number) for number in range(len(table))], count, total)
         # Entries are added one after the other, and so in rank order.
-        entries = Sparse(table.size, table.indices.reshape(-1), table.values.reshape(-1))
-        return Dense(vectors.add_(total.zero_(), entries) / count)
+        indices, values = table.indices.reshape(-1), table.values.reshape(-1)
+        if 2 * indices.numel() >= total.numel():
+            entries = Sparse(table.size, indices, values)
+            return Dense(vectors.add_(total.zero_(), entries) / count)
+        if indices.numel() >= vectors.MANY:
+            return vectors.mean([table.row(number) for number in range(len(table))], count, total)
+        support = np.unique(indices.numpy())
+        sums = np.bincount(indices.numpy(), values.to(total.dtype).numpy(), table.size)
+        return Sparse(
+            table.size, torch.from_numpy(support), torch.from_numpy(sums[support]) / count
+        )

@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from psim.errors import WireError
 from psim.methods.base import Message
@@ -60,6 +60,9 @@ class Master:
     ``clock`` gives seconds of wall time, ``stopwatch`` seconds of computing. Without an emulation
     rows have no ``time``. The wire's account is ``account``; the iterate is ``iterate.x``.
     """
+
+    pools: ClassVar[bool] = False
+    """Whether messages of several hosts are better taken at once."""
 
     def __init__(
         self,
@@ -122,6 +125,15 @@ class Master:
         if self._awaiting is Kind.DIAGNOSTIC:
             return self._take_diagnostics(arrived)
         return self._take_residuals(arrived)
+
+    def receive_together(
+        self, arrived: Sequence[tuple[Sequence[Buffer], Collection[int]]]
+    ) -> list[Instruction] | None:
+        """`receive` from several hosts at once, where this master ``pools``. None where they are to
+        be taken one after another; nothing has changed then.
+        """
+        del arrived
+        return None
 
     def _check(self, packets: Sequence[Packet], ranks: Collection[int]) -> None:
         due = self.awaited.intersection(ranks)
@@ -194,6 +206,15 @@ class Master:
         self._awaiting, self.awaited = kind, set(ranks)
 
     def _take_messages(self, arrived: Sequence[tuple[Packet, Size]]) -> list[Instruction]:
+        self._add(arrived)
+        if self.emulation is not None:
+            now = self._elapsed()
+            for packet, size in arrived:
+                self.emulation.message(packet.rank, size.framed, packet.compute, now)
+        return [] if self.awaited else self._gathered()
+
+    def _add(self, arrived: Sequence[tuple[Packet, Size]]) -> None:
+        """Some messages of the round, and what they weigh."""
         uplink = self.setup.traits.uplink
         messages = {
             packet.rank: unpack(packet, uplink, self._shared, self.round) for packet, _ in arrived
@@ -203,11 +224,6 @@ class Master:
             self._losses.update((packet.rank, packet.loss) for packet, _ in arrived)
         self.awaited.difference_update(messages)
         self.account.messages(arrived)
-        if self.emulation is not None:
-            now = self._elapsed()
-            for packet, size in arrived:
-                self.emulation.message(packet.rank, size.framed, packet.compute, now)
-        return [] if self.awaited else self._gathered()
 
     def _gathered(self) -> list[Instruction]:
         """All messages at x^t are here; on the network the master goes on at the instant."""

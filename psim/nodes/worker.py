@@ -7,7 +7,7 @@ gradients that were computed anyway, where the method differentiates f_i at x.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,8 @@ class WorkerHost:
         """What aggregates all ranks' messages, where these are what is broadcast."""
         self.ranks: list[Rank] = []
         self.shares = shares
+        self.hosted: Collection[int] = shares.keys()
+        """The ranks that are here."""
         self.round = -1
         self._unaddressed: set[int] = set()
         prepare(setup.size, setup.indices)
@@ -66,18 +68,10 @@ class WorkerHost:
         passed_on = [other for other, _ in others]
         self._check(not passed_on or packet.kind == Kind.GATHERED, packet)
         if packet.kind == Kind.DIAGNOSE:
-            packet = self._averaged(packet)
-            x, round = self._asked_about(packet), packet.round
-            assert self.iterate is not None
-            known = x is self.iterate.x and round == self.round
-            complete, tested = self.setup.complete(round), self.setup.tests(round)
-            for rank in self.ranks:
-                part = self.setup.part(rank.rank, round)
-                found = rank.diagnostic(x, round, known, complete, part, tested)
-                yield rank.rank, encode(found)
+            yield from self._reported(self._averaged(packet))
             return
         if packet.kind == Kind.COLLECT:
-            self._check(packet.round == self.round, packet)
+            self._check(packet.round == self.round and bool(self.ranks), packet)
             for rank in self.ranks:
                 yield rank.rank, encode(rank.kept_back(packet.round, bool(packet.scalars)))
             return
@@ -85,16 +79,15 @@ class WorkerHost:
             self._check(self.setup.participation.partial or not self._unaddressed, packet)
             self._move(packet, passed_on)
             self._begin(packet.round)
-        for rank in self._addressees(packet):
-            yield rank.rank, encode(self._message(rank), self.setup.indices)
+        yield from self._messages(self._addressed(packet))
 
     def _begin(self, round: int) -> None:
         self.round = round
-        self._unaddressed = {rank.rank for rank in self.ranks}
+        self._unaddressed = set(self.hosted)
         for rank in self.ranks:
             rank.gradient = None
 
-    def _addressees(self, packet: Packet) -> list[Rank]:
+    def _addressed(self, packet: Packet) -> set[int]:
         """The ranks that a broadcast is for: all, or one at a time, each at its instant or those
         that take part. The first copy has moved the iterate for all.
         """
@@ -103,7 +96,24 @@ class WorkerHost:
         fits = model and packet.round == self.round and wanted and wanted <= self._unaddressed
         self._check(bool(fits), packet)
         self._unaddressed = self._unaddressed - wanted
-        return [rank for rank in self.ranks if rank.rank in wanted]
+        return wanted
+
+    def _messages(self, wanted: set[int]) -> Iterator[tuple[int, Encoded]]:
+        """What these ranks send at x^t."""
+        for rank in self.ranks:
+            if rank.rank in wanted:
+                yield rank.rank, encode(self._message(rank), self.setup.indices)
+
+    def _reported(self, question: Packet) -> Iterator[tuple[int, Encoded]]:
+        """All ranks' diagnostics at the point that is asked about."""
+        x, round = self._asked_about(question), question.round
+        assert self.iterate is not None
+        known = x is self.iterate.x and round == self.round
+        complete, tested = self.setup.complete(round), self.setup.tests(round)
+        for rank in self.ranks:
+            part = self.setup.part(rank.rank, round)
+            found = rank.diagnostic(x, round, known, complete, part, tested)
+            yield rank.rank, encode(found)
 
     def _check(self, fits: bool, packet: Packet) -> None:
         if not fits:
@@ -189,9 +199,14 @@ class WorkerHost:
         assert self.iterate is not None
         setup, due = self.setup, self.setup.due(self.round)
         step = setup.step(self.round, rank.rank)
-        rank.look(due)
+        rank.look()
         began = self.stopwatch()
-        message = to_host(rank.message(self.iterate.x, step, setup.batches, due))
+        rank.differentiate(self.iterate.x, step, setup.batches, due)
+        if due and setup.traits.averages:
+            paused = self.stopwatch()
+            rank.keep_residual()
+            began += self.stopwatch() - paused
+        message = to_host(rank.message(step))
         compute = self.stopwatch() - began
         uplink = setup.traits.uplink
         return pack(message, uplink, Kind.MESSAGE, self.round, rank.rank, compute, rank.loss)

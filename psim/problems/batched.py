@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,8 +58,32 @@ class OneByOne:
         return np.array([self._share(rank).loss(x) for rank in ranks.tolist()])
 
 
+class Picked(NamedTuple):
+    """The rows of some ranks: one rank after another, as numbers of rows of the pooled data, or as
+    a slice where they lie there so; where each rank's begin among them, with the end; and the 1/N_i
+    of each.
+    """
+
+    which: Cut
+    bounds: NDArray[np.int64]
+    weights: Array
+
+
+class Some:
+    """The ranks from ``first`` on, which ``batched`` numbers from 0."""
+
+    def __init__(self, batched: Batched, first: int) -> None:
+        self._batched, self._first = batched, first
+
+    def gradients(self, x: torch.Tensor, ranks: Ranks) -> Array:
+        return self._batched.gradients(x, ranks - self._first)
+
+    def losses(self, x: torch.Tensor, ranks: Ranks) -> Array:
+        return self._batched.losses(x, ranks - self._first)
+
+
 class Shards:
-    """The rows of ranks, as numbers of rows of the pooled data."""
+    """Which of ``rows`` each rank has."""
 
     def __init__(self, cuts: Sequence[Cut], rows: int) -> None:
         self._cuts, self._rows = cuts, rows
@@ -67,21 +91,34 @@ class Shards:
             lambda first, end: self._found(np.arange(first, end))
         )
 
-    def of(self, ranks: Ranks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """All rows of the ranks, one rank after another, and where each one's begin; with the end.
-        Those of ranks without a gap are kept: where all take part, they are asked for again.
+    def of(self, ranks: Ranks) -> Picked:
+        """All rows of the ranks. Those of ranks without a gap are kept: where all take part, they
+        are asked for again.
         """
         first, end = int(ranks[0]), int(ranks[-1]) + 1
         return self._in_turn(first, end) if end - first == len(ranks) else self._found(ranks)
 
-    def _found(self, ranks: Ranks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _found(self, ranks: Ranks) -> Picked:
         if isinstance(self._cuts, Pool):
             count = self._cuts.each
-            return self._cuts.table(ranks).ravel(), np.arange(0, count * len(ranks) + 1, count)
+            bounds = np.arange(0, count * len(ranks) + 1, count)
+            return Picked(self._cuts.table(ranks).ravel(), bounds, _weights(bounds))
+        cuts = [self._cuts[rank] for rank in ranks.tolist()]
         every = np.arange(self._rows)
-        own = [every[self._cuts[rank]] for rank in ranks.tolist()]
-        ends = np.cumsum([0, *map(len, own)], dtype=np.int64)
-        return np.concatenate(own), ends
+        own = [every[cut] for cut in cuts]
+        bounds = np.cumsum([0, *map(len, own)], dtype=np.int64)
+        which = _one_slice(cuts)
+        if which is None:
+            return Picked(np.concatenate(own), bounds, _weights(bounds))
+        return Picked(which, bounds, _weights(bounds))
+
+
+def _one_slice(cuts: Sequence[Cut]) -> slice | None:
+    """All of the cuts as one, where each begins at the end of the one before it."""
+    slices = [cut for cut in cuts if isinstance(cut, slice) and cut.step in (None, 1)]
+    if len(slices) < len(cuts) or any(a.stop != b.start for a, b in pairwise(slices)):
+        return None
+    return slice(slices[0].start, slices[-1].stop)
 
 
 class BatchedLogistic:
@@ -101,29 +138,28 @@ class BatchedLogistic:
     def gradients(self, x: torch.Tensor, ranks: Ranks) -> Array:
         from psim.problems.kernels.shards import transposed_times
 
-        point, (which, bounds) = x.numpy(), self._shards.of(ranks)
-        divisors = self._of_rows(point, which, _divisors)
-        factors = _weights(bounds)
-        factors /= divisors
+        point, picked = x.numpy(), self._shards.of(ranks)
+        divisors = self._of_rows(point, picked.which, _divisors)
+        factors = np.divide(picked.weights, divisors, out=divisors)
         np.negative(factors, out=factors)
-        table = transposed_times(self._signed, which, bounds, factors)
+        table = transposed_times(self._signed, picked.which, picked.bounds, factors)
         term = np.zeros_like(point)
         self._regularizer.add_gradient(point, term)
         table += term
         return table
 
     def losses(self, x: torch.Tensor, ranks: Ranks) -> Array:
-        point, (which, bounds) = x.numpy(), self._shards.of(ranks)
-        terms = self._of_rows(point, which, _terms)
-        terms *= _weights(bounds)
-        return _sums(terms, bounds) + self._regularizer.value(point)
+        point, picked = x.numpy(), self._shards.of(ranks)
+        terms = self._of_rows(point, picked.which, _terms)
+        terms *= picked.weights
+        return _sums(terms, picked.bounds) + self._regularizer.value(point)
 
-    def _of_rows(
-        self, point: Array, which: NDArray[np.int64], made: Callable[[Array], Array]
-    ) -> Array:
+    def _of_rows(self, point: Array, which: Cut, made: Callable[[Array], Array]) -> Array:
         """What is made of the rows' margins, freshly allocated; of no row twice where the ranks
         have more rows than there are.
         """
+        if isinstance(which, slice):
+            return made(self._signed.between(which).times(point))
         if len(which) < self._signed.rows:
             return made(self._signed.take(which).times(point))
         return made(self._signed.times(point))[which]

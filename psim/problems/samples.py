@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from psim.problems.base import DataProblem, SmoothShare
-from psim.problems.batched import Batched, Cut
+from psim.problems.batched import Batched, Cut, Some
 from psim.problems.pool import Pool
+from psim.problems.products import COMPILED_FROM
 from psim.problems.rows import Rows
 
 
@@ -24,9 +26,21 @@ class SampleShares:
     def share(self, rank: int) -> SmoothShare:
         return self._problem.share(self._pooled.take(self._cuts[rank]))
 
-    def batched(self) -> Batched | None:
-        """All shares at once, where the problem has a faster form of that."""
-        return self._problem.batched(self._pooled, self._cuts)
+    def batched(self, ranks: range | None = None) -> Batched | None:
+        """All shares at once, or those of ``ranks``, with their rows only; None where the problem
+        has no faster form of that, or few rows are not worth it.
+        """
+        if ranks is None:
+            return self._problem.batched(self._pooled, self._cuts)
+        every = np.arange(self._pooled.count)
+        own = [every[self._cuts[rank]] for rank in ranks]
+        ends = np.cumsum([0, *map(len, own)]).tolist()
+        cuts = [slice(start, end) for start, end in pairwise(ends)]
+        rows = self._pooled.take(np.concatenate(own))
+        if isinstance(rows.features, np.ndarray) or rows.features.nnz < COMPILED_FROM:
+            return None
+        found = self._problem.batched(rows, cuts)
+        return None if found is None else Some(found, ranks.start)
 
     def pooled(self) -> SmoothShare:
         return self._problem.share(self._pooled)

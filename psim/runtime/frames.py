@@ -49,9 +49,9 @@ def send(socket: zmq.Socket[bytes], frames: Sequence[Buffer | zmq.Frame], flags:
     socket.send(frames[-1], flags)
 
 
-def receive(socket: zmq.Socket[bytes]) -> list[zmq.Frame]:
+def receive(socket: zmq.Socket[bytes], flags: int = 0) -> list[zmq.Frame]:
     """The frames of the next message, uncopied. Raises zmq.Again where none comes in time."""
-    frame = socket.recv(copy=False)
+    frame = socket.recv(flags, copy=False)
     frames = [frame]
     while frame.more:
         frame = socket.recv(copy=False)

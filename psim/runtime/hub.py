@@ -58,8 +58,18 @@ class Hub:
         """The next message and whose it is; None when nothing comes for ``timeout`` seconds."""
         if timeout != self._timeout:
             self._socket.rcvtimeo, self._timeout = max(1, round(1000 * timeout)), timeout
+        return self._taken(0)
+
+    def waiting(self, most: int) -> list[tuple[bytes, list[Buffer]]]:
+        """Messages that have come already and whose they are; ``most`` at most."""
+        found: list[tuple[bytes, list[Buffer]]] = []
+        while len(found) < most and (arrived := self._taken(_NOBLOCK)) is not None:
+            found.append(arrived)
+        return found
+
+    def _taken(self, flags: int) -> tuple[bytes, list[Buffer]] | None:
         try:
-            identity, *parts = receive(self._socket)
+            identity, *parts = receive(self._socket, flags)
         except zmq.Again:
             return None
         peer = identity.bytes

@@ -26,6 +26,9 @@ from psim.wire.encode import Encoded, encode_control
 from psim.wire.layout import Buffer
 from psim.wire.messages import VECTOR_KINDS, Control, Kind
 
+Arrived = tuple[bytes, list[Buffer]]
+"""A message's frames, and whose it is."""
+
 
 def largest_frame(size: int) -> int:
     """Bytes of the largest frame of a run with vectors of ``size`` entries."""
@@ -133,7 +136,7 @@ class Server:
         until = time.monotonic() + self.deadlines.silence
         while self.finish is None:
             arrived = self._next(GLANCE)
-            if arrived is not None and self._take(node, *arrived):
+            if arrived is not None and self._take_all(node, arrived):
                 until = time.monotonic() + self.deadlines.silence
             elif time.monotonic() > until:
                 self._give_up(node)
@@ -150,6 +153,21 @@ class Server:
             self._tell([self._hosts[rank]], message)
 
         return RealClock(Pacer(self.experiment.config.network.spin), listen, send)
+
+    def _take_all(self, node: Master, first: Arrived) -> bool:
+        """Take a message, and those that have come with it: whether some are of this run."""
+        guests = self.lobby.guests
+        if not node.pools or self.real is not None:
+            return self._take(node, *first)
+        arrived = [first, *self.hub.waiting(len(guests) - 1)]
+        if all(peer in guests for peer, _ in arrived):
+            named = [(frames, guests[peer].ranks) for peer, frames in arrived]
+            instructions = node.receive_together(named)
+            if instructions is not None:
+                self._perform(node, instructions)
+                return True
+        taken = [self._take(node, *each) for each in arrived]
+        return any(taken)
 
     def _take(self, node: Master, peer: bytes, frames: list[Buffer]) -> bool:
         """Take a message; whether it was one of this run's workers that sent it."""
@@ -223,7 +241,7 @@ class Server:
         who = self.lobby.guests[peer].description
         raise PeerError(f"{who} broke the protocol: {error}") from None
 
-    def _next(self, timeout: float) -> tuple[bytes, list[Buffer]] | None:
+    def _next(self, timeout: float) -> Arrived | None:
         """The next message within ``timeout`` seconds; now and then a look at who is there."""
         self.pulse.turn()
         arrived = self.hub.receive(timeout)

@@ -19,10 +19,14 @@ def needed(config: Config, device: torch.device | None = None) -> Stopwatch:
 
     On the real clock ranks do slow one another, and the time that passes is what counts.
     """
-    clock = config.network.clock
-    if clock == "none" or not config.compute.measured:
+    if not read(config):
         return _unread
-    return of(device or torch.device("cpu"), elapsed=clock == "real")
+    return of(device or torch.device("cpu"), elapsed=config.network.clock == "real")
+
+
+def read(config: Config) -> bool:
+    """Whether anything of the run's timeline is measured."""
+    return config.network.clock != "none" and config.compute.measured
 
 
 def of(device: torch.device, elapsed: bool) -> Stopwatch:

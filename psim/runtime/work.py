@@ -21,11 +21,12 @@ from psim.errors import (
     WireError,
 )
 from psim.experiment import Opener
+from psim.hosts import host
 from psim.kernels import warm
 from psim.nodes.lobby import complaint, failure, refusal, span
 from psim.nodes.setup import agree
 from psim.nodes.worker import WorkerHost
-from psim.runtime import memory, stopwatch, tcpinfo
+from psim.runtime import heap, memory, stopwatch, tcpinfo
 from psim.runtime.line import Line
 from psim.runtime.pulse import Pulse
 from psim.runtime.serve import largest_frame
@@ -92,6 +93,7 @@ def work(
     """
     since = time.monotonic()
     pulse = Pulse() if pulse is None else pulse
+    heap.share()
     with single_threaded():
         while True:
             pulse.doing = f"waiting for a master at {address}"
@@ -130,13 +132,14 @@ class Visit:
         who = f"{span(terms.ranks)} of {terms.config.workers}"
         tell(f"joined {self.line.address} as {who}")
         self.pulse.doing = f"loading the data of {who}"
-        host = _load(terms, self.local)
+        node = _load(terms, self.local)
         self.line.uncopied = largest_frame(terms.size) > LARGEST_CONTROL
+        heap.keep(terms.size)
         self.line.send(encode_control(Control(Kind.READY)))
         self.pulse.doing = f"ready as {who}"
-        return self._rounds(terms.config, host, f"taking part as {who}")
+        return self._rounds(terms.config, node, f"taking part as {who}")
 
-    def _rounds(self, config: Config, host: WorkerHost, doing: str) -> str:
+    def _rounds(self, config: Config, node: WorkerHost, doing: str) -> str:
         memory.forget_peak()
         loaded = memory.resident()
         deadlines = config.deadlines
@@ -148,7 +151,7 @@ class Visit:
                 held: dict[str, Field] = {"loaded": loaded, "peak": memory.peak()}
                 return _part(self.line, decode_control(frames), deadlines.silence, held)
             self.begun, self.pulse.doing = True, doing
-            self.line.send_each(answer for _, answer in host.receive(frames))
+            self.line.send_each(answer for _, answer in node.receive(frames))
             patience = 2 * deadlines.silence
             if config.network.clock == "real" or config.participation.kind != "all":
                 patience += LONGEST_HOLD
@@ -191,11 +194,9 @@ def _load(terms: Terms, local: Local) -> WorkerHost:
             "give all machines the same file"
         )
     warm.prepare(problem.size)
-    shares = {rank: problem.share(rank) for rank in terms.ranks}
-    problem.let_go()
     setup = agree(terms.config, problem, terms.step_size)
     watch = stopwatch.needed(terms.config, problem.device)
-    return WorkerHost(setup, shares, watch, problem.device)
+    return host(setup, problem, terms.ranks, watch, stopwatch.read(terms.config))
 
 
 def _part(line: Line, message: Control, deadline: float, held: dict[str, Field]) -> str:

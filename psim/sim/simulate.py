@@ -13,14 +13,14 @@ from typing import TypeVar
 
 from psim.data.opened import OpenedProblem
 from psim.experiment import Experiment, master, master_of
-from psim.nodes import crowd_host
+from psim.hosts import host
+from psim.nodes import table_host
 from psim.nodes.crowd_host import CrowdHost
 from psim.nodes.crowd_master import CrowdMaster
 from psim.nodes.instructions import Broadcast, Finish, Hold, Instruction, Record
 from psim.nodes.master import Master
 from psim.nodes.observer import Observer
 from psim.nodes.outcome import Outcome
-from psim.nodes.worker import WorkerHost
 from psim.runtime import stopwatch
 from psim.sim.alone import Alone
 from psim.threads import single_threaded
@@ -39,26 +39,28 @@ def simulate(experiment: Experiment, observer: Observer) -> Outcome:
     """Run the experiment, in the faster of the two ways."""
     with single_threaded():
         many = experiment.setup.workers >= TOGETHER_FROM
-        if many and crowd_host.possible(experiment.setup):
+        if many and table_host.possible(experiment.setup):
             return _together(experiment, observer)
         return _one_by_one(experiment, observer)
 
 
 def _one_by_one(experiment: Experiment, observer: Observer) -> Outcome:
     """Every message is encoded and decoded as on the wire."""
-    workers = range(experiment.setup.workers)
-    shares = {rank: experiment.problem.share(rank) for rank in workers}
-    device = experiment.problem.device
-    host = WorkerHost(experiment.setup, shares, stopwatch.of(device, elapsed=False), device)
+    setup, problem, config = experiment.setup, experiment.problem, experiment.config
+    watch = stopwatch.needed(config, problem.device)
+    workers = host(setup, problem, range(setup.workers), watch, stopwatch.read(config))
 
     def exchange(node: Master, broadcast: Broadcast) -> list[Instruction]:
-        then: list[Instruction] = []
         ranks = broadcast.ranks
         copies = [broadcast.message] if ranks is None else map(node.copy_for, ranks)
-        for copy in copies:
-            for rank, answer in host.receive(copy.all()):
-                then += node.receive(answer.all(), (rank,))
-        return then
+        answers = (answer for copy in copies for answer in workers.receive(copy.all()))
+        if node.pools:
+            arrived = [(answer.all(), (rank,)) for rank, answer in answers]
+            together = node.receive_together(arrived)
+            if together is not None:
+                return together
+            return [then for each in arrived for then in node.receive(*each)]
+        return [then for rank, each in answers for then in node.receive(each.all(), (rank,))]
 
     return _carried(master(experiment, time.perf_counter, time.thread_time), exchange, observer)
 

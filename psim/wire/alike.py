@@ -14,8 +14,10 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from psim.errors import WireError
+from psim.tables import Table
 from psim.vectors import Dense, Payload, Shared, Sparse
 from psim.wire import buffers
 from psim.wire.layout import DENSE, INLINE, LONGEST, REPORT, SPARSE, Buffer, Shape
@@ -38,11 +40,35 @@ class Header(NamedTuple):
     length: int
 
 
+class Alike(NamedTuple):
+    """Messages whose headers differ in the rank alone: for each payload a table with a row for each
+    message, in the order in which they came. ``reports`` are seconds and a loss, shape (m, 2);
+    ``lengths`` those of the messages' frames, reports apart.
+    """
+
+    header: Header
+    ranks: list[int]
+    tables: list[Table]
+    reports: NDArray[np.float64]
+    lengths: list[int]
+
+    def packets(self) -> list[tuple[Packet, Size]]:
+        """The messages one by one, with their sizes."""
+        kind, round, _, shapes, scalars, _ = self.header
+        payloads = [_column(shape, each) for shape, each in zip(shapes, self.tables, strict=True)]
+        rows = zip(self.ranks, self.reports.tolist(), self.lengths, *payloads, strict=True)
+        sized = cache(lambda length: Size(length, framed(length)))
+        return [
+            (Packet(kind, round, rank, (*mine,), scalars, *report), sized(length))
+            for rank, report, length, *mine in rows
+        ]
+
+
 def decode_alike(
     frames: Sequence[Buffer], place: int, header: Header, workers: int, most: int
-) -> list[tuple[Packet, Size]]:
-    """The messages like the one at frame ``place``, itself among them, with their sizes; ``most``
-    at most. Empty where there is no second one, or something is wrong with one of them.
+) -> Alike | None:
+    """The messages like the one at frame ``place``, itself among them; ``most`` at most. None where
+    that one has another form than all of these have, or something is wrong with one of them.
 
     Each is one frame, followed by its report; ranks are ``workers`` at most.
     """
@@ -50,24 +76,19 @@ def decode_alike(
     lengths = [length for shape in shapes for length in shape.lengths]
     total = sum(lengths)
     if len(shapes) < len(header.shapes) or total > INLINE or header.kind is not Kind.MESSAGE:
-        return []
+        return None
     ranks = _ranks(frames, place, header, total, most)
-    if len(ranks) < 2 or max(ranks) > workers:
-        return []
+    if not ranks or max(ranks) > workers:
+        return None
     own = frames[place : place + 2 * len(ranks) : 2]
-    reports = frames[place + 1 : place + 2 * len(ranks) : 2]
     table = _table([frame[len(frame) - total :] for frame in own], total)
+    columns = iter([table[:, a:b] for a, b in pairwise(accumulate(lengths, initial=0))])
     try:
-        payloads = _payloads(shapes, table, lengths)
-        told = _reports(reports)
+        tables = [_tables(shape, columns) for shape in shapes]
+        reports = _reports(frames[place + 1 : place + 2 * len(ranks) : 2])
     except WireError:
-        return []
-    sized = cache(lambda length: Size(length, framed(length)))
-    kind, round, scalars = header.kind, header.round, header.scalars
-    return [
-        (Packet(kind, round, rank, (*mine,), scalars, *report), sized(len(frame)))
-        for rank, report, frame, *mine in zip(ranks, told, own, *payloads, strict=True)
-    ]
+        return None
+    return Alike(header, ranks, tables, reports, [len(frame) for frame in own])
 
 
 def _ranks(
@@ -104,27 +125,25 @@ def _table(bodies: Sequence[Buffer], total: int) -> buffers.Bytes:
     return np.frombuffer(b"".join(bodies), dtype=np.uint8).reshape(len(bodies), total)
 
 
-def _payloads(
-    shapes: Sequence[Shape], table: buffers.Bytes, lengths: Sequence[int]
-) -> list[list[Payload]]:
-    """For each shape the messages' payloads."""
-    columns = iter([table[:, a:b] for a, b in pairwise(accumulate(lengths, initial=0))])
-    return [_column(shape, columns) for shape in shapes]
+def _tables(shape: Shape, columns: Iterator[buffers.Bytes]) -> Table:
+    """The messages' payloads of one shape; takes its buffers off ``columns``. Raises WireError."""
+    indices = buffers.indices(next(columns), shape.size) if shape.form == SPARSE else None
+    return Table(shape.size, buffers.values(next(columns), shape.type), indices)
 
 
-def _column(shape: Shape, columns: Iterator[buffers.Bytes]) -> list[Payload]:
-    """The messages' payloads of one shape; takes its buffers off ``columns``."""
-    size = shape.size
-    indices = buffers.indices(next(columns), size).unbind() if shape.form == SPARSE else None
-    values = buffers.values(next(columns), shape.type).unbind()
+def _column(shape: AnyShape, table: Table) -> list[Payload]:
+    """The messages' payloads of one shape."""
+    assert isinstance(shape, Shape), "others are not decoded together"
+    values = table.values.unbind()
     if shape.form == DENSE:
         return [Dense(row) for row in values]
-    if indices is None:
-        return [Shared(size, row) for row in values]
-    return [Sparse(size, where, row) for where, row in zip(indices, values, strict=True)]
+    if table.indices is None:
+        return [Shared(shape.size, row) for row in values]
+    rows = zip(table.indices.unbind(), values, strict=True)
+    return [Sparse(shape.size, where, row) for where, row in rows]
 
 
-def _reports(reports: Sequence[Buffer]) -> list[list[float]]:
+def _reports(reports: Sequence[Buffer]) -> NDArray[np.float64]:
     """What the reports say: seconds and a loss each. WireError where one is no report."""
     if any(len(report) != REPORT.size for report in reports):
         raise WireError("a report of another length")
@@ -132,5 +151,4 @@ def _reports(reports: Sequence[Buffer]) -> list[list[float]]:
     seconds = table[:, 0]
     if not ((seconds >= 0) & (seconds < LONGEST)).all():
         raise WireError("a report of impossible seconds")
-    found: list[list[float]] = table.tolist()
-    return found
+    return table

@@ -18,7 +18,7 @@ from psim.lowrank import LowRank
 from psim.quantized import Quantized
 from psim.vectors import Dense, Payload, Shared, Sparse, torch
 from psim.wire import buffers, indices, lowrank, quantized
-from psim.wire.alike import Header, decode_alike
+from psim.wire.alike import Alike, Header, decode_alike
 from psim.wire.layout import (
     DENSE,
     INLINE,
@@ -107,13 +107,23 @@ def decode_all(frames: Sequence[Buffer], expected: Expected) -> list[tuple[Packe
             raise WireError(f"more messages than the run's {expected.workers} workers can send")
         header = _header(frames[place : place + 1], expected)
         many = decode_alike(frames, place, header, expected.workers, left)
-        if many:
-            found += many
-            place += 2 * len(many)
+        if many is not None:
+            found += many.packets()
+            place += 2 * len(many.ranks)
         else:
             packet, size, place = _decode_at(place, frames, header)
             found.append((packet, size))
     return found
+
+
+def decode_together(frames: Sequence[Buffer], expected: Expected) -> Alike | None:
+    """All the messages in ``frames``, where they are alike; None where they are not all, or there
+    are more than the run has workers. Raises WireError where the first one is no message.
+    """
+    header = _header(frames[:1], expected)
+    found = decode_alike(frames, 0, header, expected.workers, expected.workers)
+    whole = found is not None and 2 * len(found.ranks) == len(frames)
+    return found if whole else None
 
 
 def _header(frames: Sequence[Buffer], expected: Expected) -> Header:

@@ -83,7 +83,8 @@ def encode_control(message: Control) -> Encoded:
 
 
 @cache
-def _code(dtype: torch.dtype) -> int:
+def code_of(dtype: torch.dtype) -> int:
+    """The type's number on the wire."""
     return TYPES.index(str(dtype).removeprefix("torch."))
 
 
@@ -91,7 +92,7 @@ def _write(payload: Payload, manner: Manner) -> tuple[list[int], Frames]:
     """What the header says of a payload, and its buffers."""
     if isinstance(payload, Quantized):
         return _of_codes(payload, manner)
-    code, values = _code(payload.values.dtype), _raw(payload.values)
+    code, values = code_of(payload.values.dtype), _raw(payload.values)
     if isinstance(payload, LowRank):
         pieces = _bytes(lowrank.layout(payload))
         return [LOW_RANK << 4 | code, *lowrank.describe(payload)], [pieces, values]
@@ -108,7 +109,7 @@ def _write(payload: Payload, manner: Manner) -> tuple[list[int], Frames]:
 
 def _of_codes(payload: Quantized, manner: Manner) -> tuple[list[int], Frames]:
     """The same of codes: indices and lengths, where they travel, scales and codes."""
-    code, described = _code(payload.scales.dtype), quantized.describe(payload)
+    code, described = code_of(payload.scales.dtype), quantized.describe(payload)
     *lengths, codes = (_bytes(array) for array in quantized.buffers(payload))
     written: Frames = [*lengths, _raw(payload.scales), codes]
     if payload.indices is None or payload.shared:

@@ -7,10 +7,12 @@ import pytest
 from pieces import every, firsts, label
 from processes import lasting, summary
 
+from psim import hosts
 from psim.config import parse
 from psim.experiment import Opener, prepare
 from psim.launch.single import run
-from psim.nodes import crowd_host
+from psim.nodes import table_host
+from psim.problems import samples
 from psim.sim import simulate
 from psim.sim.simulate import TOGETHER_FROM
 
@@ -48,20 +50,27 @@ def dataset(tmp_path_factory):
 
 @pytest.fixture
 def carried(monkeypatch, dataset, tmp_path):
-    """The folders of a run carried both ways; the second one fails where it can't be together."""
+    """The folders of a run carried rank by rank, by a host that has tables and sends frames, and by
+    one that sends tables; where it can't be carried so, it fails.
+    """
 
-    def both(**changes):
+    def each(**changes):
         document = {**BASE, "problem": {**dataset, "partition": "pool", "rows": 6}, **changes}
         config = parse(document)
-        alone, together = tmp_path / "alone", tmp_path / "together"
+        ways = [tmp_path / "alone", tmp_path / "frames", tmp_path / "together"]
         monkeypatch.setattr(simulate, "TOGETHER_FROM", WORKERS + 1)
-        run(config, alone, opener=OPENER)
+        monkeypatch.setattr(table_host, "SHORT", 0)
+        run(config, ways[0], opener=OPENER)
+        monkeypatch.setattr(table_host, "SHORT", SIZE)
+        monkeypatch.setattr(samples, "COMPILED_FROM", 1)
+        monkeypatch.setattr(hosts, "WorkerHost", None)
+        run(config, ways[1], opener=OPENER)
         monkeypatch.setattr(simulate, "TOGETHER_FROM", 1)
         monkeypatch.setattr(simulate, "_one_by_one", None)
-        run(config, together, opener=OPENER)
-        return alone, together
+        run(config, ways[2], opener=OPENER)
+        return ways
 
-    return both
+    return each
 
 
 SOME = {
@@ -92,7 +101,12 @@ PROBLEMS = [
 ]
 
 
-def _same(alone, together):
+def _same(alone, *others):
+    for other in others:
+        _alike(alone, other)
+
+
+def _alike(alone, together):
     assert lasting(together) == lasting(alone)
     one, other = summary(alone), summary(together)
     for key in ("status", "stopped_by", "x_sha256", "bytes", "framed_per_worker", "start_bits"):
@@ -107,7 +121,7 @@ def _possible(method):
     compressor = {"name": "identity"} if identity else BASE["compressor"]
     problem = {"name": "quadratic", "dimension": 5}
     document = {**BASE, "problem": problem, "method": method.document(), "compressor": compressor}
-    return crowd_host.possible(prepare(parse(document), OPENER).setup)
+    return table_host.possible(prepare(parse(document), OPENER).setup)
 
 
 POSSIBLE = [piece for piece in firsts(every("methods")) if _possible(piece)]
@@ -150,7 +164,7 @@ def test_what_has_no_such_form_goes_rank_by_rank(changes):
     gd = {"compressor": "identity"} if changes.get("method") == "gd" else {}
     problem = {"name": "logistic", "dataset": "breast_cancer"}
     config = parse({**BASE, "problem": problem, **changes, **gd})
-    assert not crowd_host.possible(prepare(config, OPENER).setup)
+    assert not table_host.possible(prepare(config, OPENER).setup)
 
 
 def test_measured_ranks_are_credited_with_what_a_few_take_alone(tmp_path, dataset):
@@ -181,7 +195,7 @@ def test_very_many_workers_leave_no_lists_and_no_constants(tmp_path, dataset):
 
 def test_state_is_kept_for_those_that_have_taken_part():
     from psim.methods.crowds import Kept
-    from psim.methods.stacked import Table
+    from psim.tables import Table
     from psim.vectors import torch
 
     kept, one = Kept(1_000_000, 3), Table(3, torch.ones((2, 1)), torch.tensor([[0], [2]]))

@@ -42,13 +42,12 @@ class CompiledRows(Csr):
     def take(self, which: Batch) -> _TakenRows:
         return _TakenRows(self, which)
 
+    def between(self, rows: slice) -> _RowsBetween:
+        """The rows of a slice without a step."""
+        return _RowsBetween(self, rows)
+
     def times(self, x: Array) -> Array:
-        product = np.empty(self.rows)
-        if self.signs is None:
-            _times(self._ends, self._columns, self._entries, x, product)
-        else:
-            _sums(self._ends, self._columns, self.signs, x, product)
-        return product
+        return self.between(slice(0, self.rows)).times(x)
 
     def transposed_times(self, r: Array) -> Array:
         product = np.zeros(self.size)
@@ -73,6 +72,23 @@ class _TakenRows(NamedTuple):
     def transposed_times(self, r: Array) -> Array:
         product = np.zeros(self.whole.size)
         _scatter_of(*self.whole.parts, self.which, r, product)
+        return product
+
+
+class _RowsBetween(NamedTuple):
+    """Rows of a matrix that lie one after another."""
+
+    whole: CompiledRows
+    which: slice
+
+    def times(self, x: Array) -> Array:
+        (ends, columns, entries), signs = self.whole.parts, self.whole.signs
+        first, end = self.which.start, self.which.stop
+        product, ends = np.empty(end - first), ends[first : end + 1]
+        if signs is None:
+            _times(ends, columns, entries, x, product)
+        else:
+            _sums(ends, columns, signs[first:end], x, product)
         return product
 
 

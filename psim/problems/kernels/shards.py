@@ -2,6 +2,7 @@
 
 ``rows`` are the matrix's rows that the shards have, one shard after another, with ``factors`` r;
 those of shard i are the ones from bounds[i] to bounds[i + 1]. Its product is line i of the result.
+Where they are a slice, the rows lie in the matrix as they are wanted.
 """
 
 from __future__ import annotations
@@ -18,15 +19,23 @@ Naturals = NDArray[np.unsignedinteger]
 
 
 def transposed_times(
-    matrix: CompiledRows, rows: Integers, bounds: Integers, factors: Array
+    matrix: CompiledRows, rows: slice | Integers, bounds: Integers, factors: Array
 ) -> Array:
-    """The products, freshly allocated; shape (shards, size)."""
+    """The products, freshly allocated; shape (shards, size). The factors may be overwritten."""
     products = np.zeros((len(bounds) - 1, matrix.size))
     ends, columns, entries = matrix.parts
-    if matrix.signs is None:
+    if matrix.signs is not None:
+        factors *= matrix.signs[rows]
+    if isinstance(rows, slice):
+        ends = ends[rows.start : rows.stop + 1]
+        if matrix.signs is None:
+            _scatter_in_turn(ends, columns, entries, bounds, factors, products)
+        else:
+            _scatter_ones_in_turn(ends, columns, bounds, factors, products)
+    elif matrix.signs is None:
         _scatter(ends, columns, entries, rows, bounds, factors, products)
     else:
-        _scatter_ones(ends, columns, rows, bounds, matrix.signs[rows] * factors, products)
+        _scatter_ones(ends, columns, rows, bounds, factors, products)
     return products
 
 
@@ -63,4 +72,35 @@ def _scatter_ones(
         for number in range(bounds[shard], bounds[shard + 1]):
             factor = factors[number]
             for place in range(ends[rows[number]], ends[rows[number] + 1]):
+                product[columns[place]] += factor
+
+
+@compiled
+def _scatter_in_turn(
+    ends: Naturals,
+    columns: Naturals,
+    entries: Array,
+    bounds: Integers,
+    factors: Array,
+    products: Array,
+) -> None:
+    """`_scatter` of rows that lie one after another."""
+    for shard in range(len(products)):
+        product = products[shard]
+        for number in range(bounds[shard], bounds[shard + 1]):
+            factor = factors[number]
+            for place in range(ends[number], ends[number + 1]):
+                product[columns[place]] += entries[place] * factor
+
+
+@compiled
+def _scatter_ones_in_turn(
+    ends: Naturals, columns: Naturals, bounds: Integers, factors: Array, products: Array
+) -> None:
+    """`_scatter_in_turn` of a matrix whose entries are all 1."""
+    for shard in range(len(products)):
+        product = products[shard]
+        for number in range(bounds[shard], bounds[shard + 1]):
+            factor = factors[number]
+            for place in range(ends[number], ends[number + 1]):
                 product[columns[place]] += factor
