@@ -33,9 +33,8 @@ class Table:
 
     def take(self, rows: NDArray[np.int64]) -> Table:
         """Some of the rows, in this order."""
-        which = torch.from_numpy(rows)
-        indices = None if self.indices is None else self.indices[which]
-        return Table(self.size, self.values[which], indices)
+        indices, values = self.indices, self.values[rows]
+        return Table(self.size, values, None if indices is None else indices[rows])
 
     @staticmethod
     def joined(tables: Sequence[Table]) -> Table:

@@ -37,7 +37,7 @@ class CompressRows:
         indices = self._select(vectors)
         if indices is None:
             return self.whole(vectors)
-        values = torch.from_numpy(np.take_along_axis(vectors, indices, axis=1))
+        values = torch.from_numpy(vectors[np.arange(len(vectors))[:, None], indices])
         return Table(vectors.shape[1], values.to(self._dtype), torch.from_numpy(indices))
 
     def whole(self, vectors: Floats) -> Table:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+SHORT = 1 << 14
+"""Entries of vectors that it costs nothing to have all of, where few are asked for."""
+
+
 class Stacked(Together):
     """Messages of one payload, ``name``, by rank; ``ranks`` are ascending."""
 
@@ -52,7 +56,7 @@ class Stacked(Together):
         if 2 * indices.numel() >= total.numel():
             entries = Sparse(table.size, indices, values)
             return Dense(vectors.add_(total.zero_(), entries) / count)
-        if indices.numel() >= vectors.MANY:
+        if indices.numel() >= vectors.MANY or table.size > SHORT:
             return vectors.mean([table.row(number) for number in range(len(table))], count, total)
         support = np.unique(indices.numpy())
         sums = np.bincount(indices.numpy(), values.to(total.dtype).numpy(), table.size)

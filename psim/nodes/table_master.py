@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from psim.errors import WireError
 from psim.methods.stacked import Stacked
@@ -49,9 +50,8 @@ class TableMaster(Master):
         self._tables.append(alike)
         self.awaited.difference_update(alike.ranks)
         if self.emulation is not None:
-            seconds, sizes = alike.reports[:, 0], np.array([*map(framed, alike.lengths)])
-            now = self._elapsed()
-            self.emulation.messages(np.array(alike.ranks), sizes, seconds, now)
+            ranks, sizes = np.array(alike.ranks), _framed(np.array(alike.lengths))
+            self.emulation.messages(ranks, sizes, alike.reports[:, 0], self._elapsed())
         return [] if self.awaited else self._gathered()
 
     def _alike(self, arrived: Sequence[tuple[Sequence[Buffer], Collection[int]]]) -> Alike | None:
@@ -89,10 +89,16 @@ class TableMaster(Master):
     def _stack(self, found: Sequence[Alike]) -> None:
         """The messages by rank, and what they weigh."""
         ranks = np.array([rank for alike in found for rank in alike.ranks])
-        order = ranks.argsort()
-        lengths = np.array([length for alike in found for length in alike.lengths])[order]
-        table = Table.joined([alike.tables[0] for alike in found]).take(order)
-        self._messages = Stacked("c", ranks[order], table)  # type: ignore[assignment]
-        sizes = np.array([*map(framed, lengths.tolist())])
+        lengths = np.array([length for alike in found for length in alike.lengths])
+        table = Table.joined([alike.tables[0] for alike in found])
+        if (ranks[1:] < ranks[:-1]).any():
+            order = ranks.argsort()
+            ranks, lengths, table = ranks[order], lengths[order], table.take(order)
+        self._messages = Stacked("c", ranks, table)  # type: ignore[assignment]
         nnz = table.values.numel()
-        self.account.together(Weights(ranks[order], lengths, sizes, 32 * nnz, nnz), self.round)
+        self.account.together(Weights(ranks, lengths, _framed(lengths), 32 * nnz, nnz), self.round)
+
+
+def _framed(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """`size.framed` of each."""
+    return np.array([*map(framed, lengths.tolist())])

@@ -7,6 +7,7 @@ message.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from math import nan
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,9 @@ from psim.vectors import torch
 from psim.wire.alike_sizes import same_length
 from psim.wire.buffers import INDEX_TYPES
 from psim.wire.encode import Encoded, code_of, encode
-from psim.wire.layout import DENSE, INLINE, REPORT, SPARSE, Frames, index_width
+from psim.wire.layout import DENSE, INLINE, REPORT, SPARSE, index_width
 from psim.wire.messages import PROTOCOL, Kind, Packet
-from psim.wire.size import measure
+from psim.wire.size import Size, framed
 
 if TYPE_CHECKING:
     from psim.tables import Table
@@ -32,19 +33,27 @@ def encode_alike(
     """The MESSAGE of each rank, whose payload is its row of the table, with the ``seconds`` that it
     reports.
     """
-    body = _bodies(table, manner)
-    if body is None:
+    bodies = _bodies(table, manner)
+    if bodies is None:
         return [
             encode(Packet(Kind.MESSAGE, round, rank, (table.row(row),), (), took), manner)
             for row, (rank, took) in enumerate(zip(ranks, seconds, strict=True))
         ]
-    described = _described(table)
+    before, after = _around_rank(round, table)
+    sized = cache(lambda length: Size(length, framed(length)))
     made = []
-    for rank, row, took in zip(ranks, body, seconds, strict=True):
-        head: bytes = msgpack.packb([PROTOCOL, Kind.MESSAGE, round, rank, 1, *described])
-        frames: Frames = [head + row]
-        made.append(Encoded(frames, measure(frames), REPORT.pack(took, nan)))
+    for rank, body, took in zip(ranks, bodies, seconds, strict=True):
+        frame = before + msgpack.packb(rank) + after + body
+        made.append(Encoded([frame], sized(len(frame)), REPORT.pack(took, nan)))
     return made
+
+
+def _around_rank(round: int, table: Table) -> tuple[bytes, bytes]:
+    """What a header has before its rank, and what after it."""
+    fields = [1, *_described(table)]
+    after = b"".join(map(msgpack.packb, fields))
+    whole: bytes = msgpack.packb([PROTOCOL, Kind.MESSAGE, round, 0, *fields])
+    return whole[: -len(after) - 1], after  # a rank of 0 is one byte
 
 
 def _described(table: Table) -> list[int]:
@@ -62,12 +71,16 @@ def _bodies(table: Table, manner: Manner) -> list[bytes] | None:
     floats = table.values
     plain = floats.view(torch.int16) if floats.dtype == torch.bfloat16 else floats
     values = np.ascontiguousarray(plain.numpy())
-    rows = [values.view(np.uint8).reshape(len(values), -1)]
+    parts = [values]
     if table.indices is not None:
         if not (values.size and same_length(values.shape[1], table.size, manner)):
             return None
-        listed = table.indices.numpy().astype(INDEX_TYPES[index_width(table.size)])
-        rows.insert(0, listed.view(np.uint8).reshape(len(values), -1))
-    if sum(part.shape[1] for part in rows) > INLINE:
+        parts.insert(0, table.indices.numpy().astype(INDEX_TYPES[index_width(table.size)]))
+    widths = [part.shape[1] * part.itemsize for part in parts]
+    if sum(widths) > INLINE:
         return None
-    return [row.tobytes() for row in np.hstack(rows)]
+    rows, start = np.empty((len(values), sum(widths)), dtype=np.uint8), 0
+    for part, width in zip(parts, widths, strict=True):
+        rows[:, start : start + width] = part.view(np.uint8)
+        start += width
+    return [row.tobytes() for row in rows]
