@@ -1,10 +1,10 @@
 """Rounds per second of EF21 with Top-1 on a9a, n = 20: psim over TCP against a plain loop.
 
 The other side is a careful single-process loop of the same algorithm in numpy and scipy: the same
-shards, step size, dtype and number of rounds, CSR products both ways, no messages at all. It emulates
-no network, and so psim does not either (``clock: none``); what the config's own network costs, with
-every rank's computing measured, is printed beside it. All take turns, and medians are printed with
-the ratio of the first two.
+shards, step size, dtype and number of rounds, CSR products both ways, no messages at all. It
+emulates no network, and so psim does not either (``clock: none``); what the config's own network
+costs, with every rank's computing measured, is printed beside it. All take turns, and medians are
+printed with the ratio of the first two.
 
     PSIM_DATA=... python benchmarks/a9a_rounds.py [runs] [processes]
 """
@@ -90,7 +90,7 @@ def main() -> None:
     for _ in range(runs):
         ours = psim_rate(processes, network={"clock": "none"})
         taken.append((ours, plain_rate(step_size), psim_rate(processes)))
-        print("psim over TCP {:.0f} rounds/s, plain loop {:.0f}, emulated {:.0f}".format(*taken[-1]))
+        print("psim {:.0f} rounds/s, plain loop {:.0f}, emulated {:.0f}".format(*taken[-1]))
     ours, plain, emulated = (statistics.median(side) for side in zip(*taken, strict=True))
     ratio = statistics.median(a / b for a, b, _ in taken)
     print(

@@ -4,7 +4,8 @@
 
 Both sides take turns; figures are medians of CPU time. Top-k against torch.topk, which keeps no
 order and no rule for ties; EF21's and error feedback's step against the same in plain torch; the
-hard threshold; the mean of 20 sparse messages. Then awkward vectors against a random one.
+hard threshold; the mean of 20 sparse messages; codes of all entries, packed, and their values added
+to a vector. Then awkward vectors against a random one.
 ``--grid`` compares Top-k with its whole contract (magnitudes, ties, ascending indices, values)
 built on np.argpartition and on torch.topk, whichever is faster, over sizes and shares. These two
 take the fastest run of each.
@@ -23,7 +24,11 @@ import numpy as np
 import torch
 
 from psim import vectors
+from psim.compressors.base import Compressor
 from psim.compressors.hard_threshold import HardThreshold
+from psim.compressors.natural import Natural
+from psim.compressors.qsgd import QSGD
+from psim.compressors.sign import Sign
 from psim.compressors.topk import TopK, largest
 from psim.kernels import warm
 from psim.step import Step
@@ -179,6 +184,63 @@ def others(runs: int) -> None:
     row("mean of 20 Top-1% messages, d = 11.5e6, torch", ours, dense, runs)
 
 
+def signs_with_torch(vector: torch.Tensor) -> tuple[np.ndarray, torch.Tensor]:
+    """Packed signs and the mean magnitude; torch packs no bits, numpy does."""
+    return np.packbits((vector >= 0).numpy(), bitorder="little"), vector.abs().mean()
+
+
+def add_signs_with_torch(total: torch.Tensor, bits: np.ndarray, scale: torch.Tensor) -> None:
+    """Their values, added."""
+    flags = torch.from_numpy(np.unpackbits(bits, count=total.numel(), bitorder="little"))
+    total.add_(torch.where(flags == 1, scale, -scale))
+
+
+def levels_with_torch(vector: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """QSGD of 7 levels: two codes a byte, and the unit."""
+    unit = vector.norm() / 7
+    ratio = (vector / unit).abs()
+    lower = ratio.floor()
+    codes = lower.add_(torch.rand_like(ratio) < ratio - lower).clamp_(max=7).copysign_(vector)
+    codes = codes.to(torch.int8)
+    return codes[::2] & 15 | codes[1::2] << 4, unit
+
+
+def add_levels_with_torch(total: torch.Tensor, pairs: torch.Tensor, unit: torch.Tensor) -> None:
+    """Their values, added."""
+    codes = torch.stack([pairs << 4 >> 4, pairs >> 4], 1).flatten()
+    total.add_(codes * unit)
+
+
+def powers_with_torch(vector: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Natural compression: signs and exponents, of 9 bits, in 16 each."""
+    fraction, exponent = torch.frexp(vector.abs())
+    power = exponent - 1 + (torch.rand_like(fraction) < 2 * fraction - 1)
+    top = power.max()
+    return (top - power).clamp_(max=255).add_((vector < 0) * 256).to(torch.int16), top
+
+
+def add_powers_with_torch(total: torch.Tensor, codes: torch.Tensor, top: torch.Tensor) -> None:
+    """Their values, added."""
+    values = torch.pow(2.0, top - (codes & 255))
+    total.add_(torch.where(codes >= 256, -values, values))
+
+
+def quantizers(runs: int) -> None:
+    """Codes of all entries with what they are multiples of, as they travel, and adding them."""
+    size = 11_500_000
+    vector, total = normal(size), torch.zeros(size)
+    cases: list[tuple[str, Compressor, Callable[..., tuple[object, ...]], Callable[..., None]]] = [
+        ("sign, 1 bit", Sign(), signs_with_torch, add_signs_with_torch),
+        ("QSGD, 4 bits", QSGD(levels=7), levels_with_torch, add_levels_with_torch),
+        ("natural, 9 bits", Natural(), powers_with_torch, add_powers_with_torch),
+    ]
+    for label, compressor, coded, added in cases:
+        title = f"{label}, d = 11.5e6"
+        row(title, partial(compressor.compress, vector, None, STEP), partial(coded, vector), runs)
+        sent, theirs = compressor.compress(vector, None, STEP)[0], coded(vector)
+        row(f"{title}, added", partial(add_, total, sent), partial(added, total, *theirs), runs)
+
+
 def awkward(runs: int) -> None:
     """Other vectors against a random one: their times over its."""
     size = 4_000_000
@@ -268,6 +330,7 @@ def main() -> None:
     ef21_step(large, given.runs, 40.0)
     feedback_step(11_500_000, given.runs)
     others(given.runs)
+    quantizers(given.runs)
     awkward(given.runs)
 
 

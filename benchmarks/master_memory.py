@@ -2,8 +2,9 @@
 
     python benchmarks/master_memory.py [D]
 
-The idle process has opened the problem and made x^0, as every run does before its first round.
-Then the same process runs 10 rounds as the master of 20 ranks in 2 other processes, ``init:
+The idle process has opened the problem, made x^0 and loaded the compiled kernels, as every process
+that runs with vectors of this length has before its first round; numba alone is some 100 MB. Then
+the same process runs 10 rounds as the master of 20 ranks in 2 other processes, ``init:
 compressed``, ``downlink: update``, and the kernel's account says what it held at most (VmHWM). The
 measure is 2 vectors (x and g) and one message per worker, of 8 bytes a value.
 """
@@ -19,6 +20,7 @@ import still
 
 from psim.config import parse
 from psim.experiment import Opener, prepare
+from psim.kernels import warm
 from psim.launch.local import warm_up
 from psim.launch.single import run
 from psim.runtime import memory
@@ -47,6 +49,7 @@ def main() -> None:
     warm_up()
     opener = Opener()
     prepare(config, opener)
+    warm.prepare(size)
     memory.forget_peak()
     idle = memory.resident()
     with tempfile.TemporaryDirectory() as folder:

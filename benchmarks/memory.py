@@ -6,8 +6,9 @@ Trains 25 (or LAYERS) linear layers of a million parameters each, float32, with 
 process of its own, and compares the most memory that it held in the rounds with what it held once
 its data were loaded: both are in summary.json, from the kernel's own account (VmHWM, VmRSS). What
 that grew by is x (the model), the gradient, the method's state, and the rest: that rest is printed
-in vectors of size d. One layer's own gradient, 1/LAYERS of a vector, is part of it, and so are the
-pages of code and libraries that are first touched in the rounds (some 20 MB).
+in vectors of size d. Part of it are one layer's own gradient, 1/LAYERS of a vector; pages of code
+that are first touched in the rounds (some 20 MB); and freed buffers below 32 MiB that the C library
+keeps for the next ones (30 to 40 MB here, of layers' gradients and of selections).
 """
 
 from __future__ import annotations

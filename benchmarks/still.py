@@ -1,10 +1,20 @@
-"""A network that takes no time to differentiate, so that only communication is left to time."""
+"""A network that takes next to no time to differentiate, so that communication is left to time.
+
+What it takes is the way of any gradient through autograd: a vector of zeros, to which the one that
+is there already is added. `differentiate` does just that, to be timed by itself.
+"""
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
+import torch.distributed as dist
 from torch import nn
 from torch.utils.data import TensorDataset
+
+from psim.problems.learning.module import FlatModule
+from psim.runtime import heap
 
 
 class _Given(torch.autograd.Function):
@@ -46,6 +56,23 @@ def loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """The output itself."""
     del targets
     return outputs
+
+
+def differentiate(vector: torch.Tensor, rank: int, ranks: int) -> None:
+    """What a round has of it: a gradient in each process at once, as a `gloo.Collective`. It ends
+    when all have one.
+    """
+    del rank, ranks
+    _flat(vector.numel()).loss_and_gradient(vector, vector[:1], {}, torch.clone)
+    dist.barrier()
+
+
+@cache
+def _flat(size: int) -> FlatModule:
+    """The network as workers have it, in a process that keeps its memory as they do."""
+    heap.share()
+    heap.keep(size)
+    return FlatModule(Still(size), torch.device("cpu"))
 
 
 def problem(size: int) -> dict[str, object]:

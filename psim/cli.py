@@ -209,16 +209,18 @@ def theory(config: Path, overrides: tuple[str, ...]) -> None:
 @SET
 @click.option("--rounds", type=click.IntRange(3), default=20, help="Rounds to measure.")
 @click.option("--out", "outs", multiple=True, type=click.Path(path_type=Path), help=".png or .pdf")
+@DEVICE
 def breakeven(
-    config: Path, overrides: tuple[str, ...], rounds: int, outs: tuple[Path, ...]
+    config: Path, overrides: tuple[str, ...], rounds: int, outs: tuple[Path, ...], device: str
 ) -> None:
     """Say below which bandwidth compression pays, and where the time of a round goes."""
     plan = _plan(config, overrides)
+    from psim.data.opened import Local
     from psim.experiment import Opener
     from psim.report import breakeven as report
     from psim.report import terminal
 
-    opener = Opener()
+    opener = Opener(Local(device))
     found = [report.compare(run.config, run.label, rounds, opener) for run in plan.runs]
     for comparison in found:
         click.echo(comparison.line())

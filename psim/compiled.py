@@ -12,11 +12,13 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def compiled(function: Function) -> Function:
-    """The function, compiled at its first call: IEEE arithmetic in the order that is written."""
+    """The function, compiled at its first call: IEEE arithmetic in the order that is written, where
+    a number divided by 0 is infinite or none.
+    """
     try:
-        return cast("Function", njit(cache=True)(function))
+        return cast("Function", njit(cache=True, error_model="numpy")(function))
     except RuntimeError:  # no folder can be written to: compile anew in each process
-        return cast("Function", njit(function))
+        return cast("Function", njit(error_model="numpy")(function))
 
 
 def on_disk(function: Callable[..., object]) -> bool:

@@ -50,10 +50,14 @@ class Experiment:
     problem: Opened
     setup: Setup
     constants: dict[str, object]
-    x0: torch.Tensor
     f_star: float | None
     emulated: Emulated | None
     local: Local = HERE
+
+    @property
+    def x0(self) -> torch.Tensor:
+        """x^0, made anew each time: a run holds one iterate, and nothing beside it."""
+        return _start(self.config, self.problem)
 
 
 class Opener:
@@ -105,10 +109,10 @@ def prepare(config: Config, opener: Opener | None = None) -> Experiment:
         step_size = constants["step_size"]
         assert isinstance(step_size, float)
         setup = agree(told, problem, step_size)
-        x0 = _start(config, problem)
+        _start(config, problem)  # raises where there is none
         f_star = problem.f_star()
         return Experiment(
-            config, told, problem, setup, constants, x0, f_star, _emulated(config), opener.local
+            config, told, problem, setup, constants, f_star, _emulated(config), opener.local
         )
 
 

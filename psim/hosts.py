@@ -15,7 +15,7 @@ def host(
     setup: Setup, problem: Opened, ranks: range, stopwatch: Callable[[], float], measured: bool
 ) -> WorkerHost:
     """The host of ``ranks``, ready for the first broadcast. ``measured``: what a rank's computing
-    takes is wanted, in seconds of the ``stopwatch``. The problem lets go of what is needed no more.
+    takes is wanted, in seconds of the ``stopwatch``.
     """
     several = len(ranks) > 1 and table_host.worthwhile(setup)
     if several and isinstance(problem, OpenedProblem):
@@ -23,5 +23,4 @@ def host(
         together.prepare()
         return together
     shares = {rank: problem.share(rank) for rank in ranks}
-    problem.let_go()
     return WorkerHost(setup, shares, stopwatch, problem.device)

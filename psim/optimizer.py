@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from psim.kinds import Kinds, Takes
-from psim.vectors import torch
+from psim.vectors import add_scaled_, parts, torch
 
 
 @dataclass(slots=True)
@@ -31,14 +31,15 @@ class Momentum:
     def direction(self, vector: torch.Tensor, x: torch.Tensor, round: int) -> torch.Tensor:
         """The direction at x for the aggregated ``vector``, whose memory it may take over."""
         del round
-        gradient = vector.add_(x * self.weight_decay) if self.weight_decay else vector
+        gradient = add_scaled_(vector, x, self.weight_decay) if self.weight_decay else vector
         if not self.momentum:
             return gradient
         self.buffer.mul_(self.momentum).add_(gradient)
         if not self.nesterov:
             return self.buffer
-        ahead = self.buffer if self.nesterov == "powersgd" else self.buffer * self.momentum
-        return gradient + ahead
+        if self.nesterov == "powersgd":
+            return gradient + self.buffer
+        return (self.buffer * self.momentum).add_(gradient)
 
 
 @dataclass(slots=True)
@@ -53,13 +54,16 @@ class Adam:
     second: torch.Tensor
 
     def direction(self, vector: torch.Tensor, x: torch.Tensor, round: int) -> torch.Tensor:
-        """(m/(1 - β₁^t)) / (√(v/(1 - β₂^t)) + ε)."""
-        gradient = vector.add_(x * self.weight_decay) if self.weight_decay else vector
-        self.first.mul_(self.beta1).add_(gradient * (1.0 - self.beta1))
-        self.second.mul_(self.beta2).add_(gradient * gradient * (1.0 - self.beta2))
-        mean = self.first / (1.0 - self.beta1 ** (round + 1))
-        mean_square = self.second / (1.0 - self.beta2 ** (round + 1))
-        return mean.div_(mean_square.sqrt_().add_(self.epsilon))
+        """(m/(1 - β₁^t)) / (√(v/(1 - β₂^t)) + ε), in the memory of ``vector``."""
+        gradient = add_scaled_(vector, x, self.weight_decay) if self.weight_decay else vector
+        for part in parts(gradient):
+            own, first, second = gradient[part], self.first[part], self.second[part]
+            first.mul_(self.beta1).add_(own * (1.0 - self.beta1))
+            second.mul_(self.beta2).add_(own * own * (1.0 - self.beta2))
+            mean_square = second / (1.0 - self.beta2 ** (round + 1))
+            torch.div(first, 1.0 - self.beta1 ** (round + 1), out=own)
+            own.div_(mean_square.sqrt_().add_(self.epsilon))
+        return gradient
 
 
 Rule = Momentum | Adam

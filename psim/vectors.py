@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,11 +40,14 @@ __all__ = [
     "Shared",
     "Sparse",
     "add_",
+    "add_scaled_",
     "cast",
     "densify",
+    "finite",
     "mean",
     "nothing",
     "on_host",
+    "parts",
     "scale",
     "squared_norm",
     "subtract_",
@@ -124,9 +128,20 @@ class Coded:
         """Whether it stands for a `Sparse`."""
         return False
 
+    @property
+    def device(self) -> torch.device:
+        """Where it is, without decoding it."""
+        return self.values.device
+
     def plain(self, dtype: torch.dtype) -> Plain:
         """What it stands for, decoded in ``dtype``."""
         raise NotImplementedError
+
+    def in_parts(self, dtype: torch.dtype) -> Iterator[tuple[slice, torch.Tensor]] | None:
+        """The values of the `Dense` that it stands for, decoded part after part; each part may take
+        the memory of the one before. None where it is decoded as a whole.
+        """
+        return None
 
     def cast(self, dtype: torch.dtype) -> Coded:
         """The same with its floats rounded to ``dtype``."""
@@ -148,6 +163,11 @@ def cast(payload: Payload, dtype: torch.dtype) -> Payload:
 def add_(target: torch.Tensor, payload: Payload) -> torch.Tensor:
     """target ← target + payload, in place; values are widened to the target's type first."""
     if isinstance(payload, Coded):
+        found = payload.in_parts(target.dtype)
+        if found is not None:
+            for part, some in found:
+                target[part].add_(some)
+            return target
         payload = payload.plain(target.dtype)
     values = payload.values.to(target.dtype)
     if isinstance(payload, Dense):
@@ -158,6 +178,11 @@ def add_(target: torch.Tensor, payload: Payload) -> torch.Tensor:
 def subtract_(target: torch.Tensor, payload: Payload) -> torch.Tensor:
     """target ← target - payload, in place; x - v is the same float as x + (-v)."""
     if isinstance(payload, Coded):
+        found = payload.in_parts(target.dtype)
+        if found is not None:
+            for part, some in found:
+                target[part].sub_(some)
+            return target
         payload = payload.plain(target.dtype)
     values = payload.values.to(target.dtype)
     if isinstance(payload, Dense):
@@ -167,11 +192,28 @@ def subtract_(target: torch.Tensor, payload: Payload) -> torch.Tensor:
 
 def subtract_scaled_(target: torch.Tensor, payload: Payload, factor: float) -> torch.Tensor:
     """target ← target - factor · payload, in place: a product, then a subtraction."""
+    found = payload.in_parts(target.dtype) if isinstance(payload, Coded) else None
+    if found is not None:
+        for part, some in found:
+            target[part].sub_(some.mul_(factor))
+        return target
     if not isinstance(payload, Dense):
         return subtract_(target, scale(payload, factor, target.dtype))
-    for part in _parts(target):
+    if _compiled(target, payload.values):
+        from psim.kernels import sums
+
+        sums.subtract_scaled(target.numpy(), payload.values.numpy(), factor)
+        return target
+    for part in parts(target):
         target[part].sub_(payload.values[part].to(target.dtype) * factor)
     return target
+
+
+def add_scaled_(target: torch.Tensor, vector: torch.Tensor, factor: float) -> torch.Tensor:
+    """target ← target + factor · vector, in place: a product, then a sum; x + p is the same float
+    as x - (-p).
+    """
+    return subtract_scaled_(target, Dense(vector), -factor)
 
 
 def scale(payload: Payload, factor: float, dtype: torch.dtype) -> Payload:
@@ -199,6 +241,11 @@ def on_host(vector: torch.Tensor) -> bool:
     """Whether it is float32 or float64 in this machine's memory: numpy's, and compiled code's."""
     native = vector.dtype in (torch.float32, torch.float64)
     return vector.device.type == "cpu" and native and vector.is_contiguous()
+
+
+def finite(vector: torch.Tensor) -> bool:
+    """Whether all entries are: the extremes of a vector that has NaN are NaN."""
+    return all(isfinite(float(extreme)) for extreme in torch.aminmax(vector))
 
 
 def squared_norm(vector: torch.Tensor) -> float:
@@ -229,7 +276,13 @@ def _add_at(target: torch.Tensor, indices: torch.Tensor, values: torch.Tensor) -
     return target
 
 
-def _parts(vector: torch.Tensor) -> Iterator[slice]:
+def _compiled(target: torch.Tensor, vector: torch.Tensor) -> bool:
+    """Whether these are for a compiled pass: long vectors of one type, here."""
+    alike = target.dtype == vector.dtype
+    return target.numel() >= PART and alike and on_host(target) and on_host(vector)
+
+
+def parts(vector: torch.Tensor) -> Iterator[slice]:
     """Where to cut a long vector; other devices have no cache to stay in."""
     size = vector.numel()
     step = PART if vector.device.type == "cpu" else max(size, 1)
@@ -281,11 +334,27 @@ def _sum(payloads: Sequence[Payload], total: torch.Tensor) -> torch.Tensor:
     return total
 
 
+def _mean_of_dense(payloads: Sequence[Payload], count: int, total: torch.Tensor) -> Dense:
+    """`mean` of whole vectors, part after part: each entry is written to memory once. Summed from
+    0 on, so that a sum of -0 is 0.
+    """
+    found = torch.empty_like(total)
+    first, *others = (payload.values for payload in payloads)
+    for part in parts(found):
+        torch.add(first[part].to(found.dtype), 0.0, out=found[part])
+        for values in others:
+            found[part].add_(values[part].to(found.dtype))
+        found[part].div_(count)
+    return Dense(found)
+
+
 def _mean_of_any(payloads: Sequence[Payload], count: int, total: torch.Tensor) -> Payload:
     """`mean` of payloads that are not all `Sparse`."""
     if all(isinstance(p, Sparse) or (isinstance(p, Coded) and p.listed) for p in payloads):
         plain = [p.plain(total.dtype) if isinstance(p, Coded) else p for p in payloads]
         return mean(plain, count, total)
+    if all(isinstance(payload, Dense) for payload in payloads):
+        return _mean_of_dense(payloads, count, total)
     _sum(payloads, total)
     first = payloads[0]
     if isinstance(first, Shared) and all(

@@ -28,6 +28,16 @@ class WithAnUnusedLayer(nn.Module):
         return self.used(inputs)
 
 
+class Talkative(nn.Linear):
+    """Gives its inputs back as well."""
+
+    def __init__(self) -> None:
+        super().__init__(FEATURES, CLASSES)
+
+    def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # type: ignore[override]
+        return super().forward(inputs), inputs
+
+
 @cache
 def tensors(examples: int = EXAMPLES) -> tuple[torch.Tensor, torch.Tensor]:
     draws = np.random.default_rng(5)

@@ -199,6 +199,7 @@ def test_wrong_input_is_one_line_and_leaves_nothing(
         (["worker", "--connect", "here"], "--connect here: is no TCP address: write it like"),
         (["worker", "--connect", "tcp://1:1", "--count", "0"], "Invalid value for '--count'"),
         (["worker", "--connect", "tcp://1:1", "--device", "cuda:0"], "use --device cpu"),
+        (["breakeven", "small.yaml", "--device", "cuda:77"], "use --device cpu"),
         (["worker", "--connect", "tcp://1:1", "--join", "soon"], "--join 'soon' is not a duration"),
         (["list", "things"], "Invalid value for"),
         (["frobnicate"], "No such command 'frobnicate'"),

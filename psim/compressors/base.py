@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, SerializeAsAny, Va
 
 from psim.errors import ConfigError
 from psim.registry import Piece, build
+from psim.vectors import add_scaled_
 
 if TYPE_CHECKING:
     from psim.segments import Segments
@@ -95,7 +96,7 @@ class Compressor(Piece, ABC):
         level: Level | None = None,
     ) -> tuple[Payload, State]:
         """kept ← kept + factor · vector, in place, a product, then a sum; and `compress` of it."""
-        return self.compress(kept.add_(vector * factor), state, step, level)
+        return self.compress(add_scaled_(kept, vector, factor), state, step, level)
 
     @abstractmethod
     def guarantee(self, size: int) -> Guarantee | None:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from psim.vectors import torch
 
 if TYPE_CHECKING:
-    from psim.step import Step
+    import numpy as np
 
 
-def draws(vector: torch.Tensor, step: Step, purpose: str) -> torch.Tensor:
-    """A number in [0, 1) for each entry, this rank's own in this round; float64, (d,)."""
-    numbers = step.private(purpose).random(vector.numel())
-    return torch.from_numpy(numbers).to(vector.device)
+def draws(vector: torch.Tensor, generator: np.random.Generator) -> torch.Tensor:
+    """A number in [0, 1) for each entry; float64, (d,)."""
+    return torch.from_numpy(generator.random(vector.numel())).to(vector.device)
 
 
 def width_of(most: int) -> int:

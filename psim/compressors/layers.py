@@ -127,12 +127,20 @@ def _alike(first: Quantized, payload: Payload) -> bool:
 
 def _codes(payloads: Sequence[Quantized], segments: Segments) -> Quantized:
     """At the largest width among them."""
-    first = payloads[0]
+    first, width = payloads[0], max(payload.width for payload in payloads)
+    if any(payload.packed for payload in payloads):
+        from psim.kernels import strings
+
+        count = sum(payload.count for payload in payloads)
+        pieces = (payload.pieces() for payload in payloads)
+        codes = torch.from_numpy(strings.joined(count, width, pieces))
+    else:
+        codes = torch.cat([payload.codes for payload in payloads])
     return Quantized(
         segments[-1].stop,
         first.rule,
-        max(payload.width for payload in payloads),
-        torch.cat([payload.codes for payload in payloads]),
+        width,
+        codes,
         torch.cat([payload.scales for payload in payloads]),
         torch.cat([payload.lengths for payload in payloads]),
         None if first.indices is None else _indices(payloads, segments),

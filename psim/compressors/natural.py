@@ -12,16 +12,19 @@ the last exponent, 2^-254 of the largest, becomes that power or 0, without bias.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from math import frexp
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from psim.compressors.base import Compressor, Guarantee, Level, State
 from psim.compressors.grid import draws
-from psim.quantized import EXPONENT_WIDTH, NOTHING, Quantized, Rule
+from psim.quantized import EXPONENT_WIDTH, NOTHING, Quantized, Rule, is_long
 from psim.vectors import Payload, torch
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from psim.step import Step
 
 OMEGA = 1.0 / 8.0
@@ -48,11 +51,11 @@ class Natural(Compressor):
         self, vector: torch.Tensor, state: State, step: Step, level: Level | None = None
     ) -> tuple[Payload, State]:
         self.at(level)
-        top, codes = _codes(vector, draws(vector, step, "natural"))
+        top, codes = _codes(vector, lambda: step.private("natural"))
         scale = vector.new_tensor([top])
         if self.scale == "contractive":
             scale = scale / (1.0 + OMEGA)
-        return Quantized.block(Rule.EXPONENT, EXPONENT_WIDTH, codes, scale), state
+        return Quantized.block(Rule.EXPONENT, EXPONENT_WIDTH, codes, scale, vector.numel()), state
 
     def guarantee(self, size: int) -> Guarantee:
         if self.scale == "contractive":
@@ -60,8 +63,18 @@ class Natural(Compressor):
         return Guarantee("unbiased", OMEGA)
 
 
-def _codes(vector: torch.Tensor, draw: torch.Tensor) -> tuple[float, torch.Tensor]:
+def _codes(
+    vector: torch.Tensor, generator: Callable[[], np.random.Generator]
+) -> tuple[float, torch.Tensor]:
     """The largest power of two among the rounded entries, and all entries' codes."""
+    if is_long(vector):
+        from psim.compressors import long
+
+        most, table = _largest_exponent(vector.dtype), _powers(vector.device).numpy()
+        found = long.exponents(vector.numpy(), generator, most, LAST, EXPONENT_WIDTH, table)
+        if found is not None:
+            return 2.0 ** found[0], torch.from_numpy(found[1])
+    draw = draws(vector, generator())
     # |v| = fraction · 2^exponent with 1/2 <= fraction < 1, between 2^(exponent - 1) and the next.
     fraction, exponent = torch.frexp(vector.abs().double())
     filled = fraction > 0

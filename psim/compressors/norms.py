@@ -3,39 +3,55 @@
 A sum is folded: the second half is added to the first, again and again. Each fold is an addition
 entry by entry, which all devices round alike, whereas their own sums add in orders of their own.
 Rows are divided by their largest magnitude before anything is squared or added.
+
+Vectors are cut into rows of ``length`` entries, the last one filled up with 0. Compiled code folds
+long ones on the host, without a copy of them.
 """
 
 from __future__ import annotations
 
+from psim.quantized import is_long
 from psim.vectors import torch
 
 
-def in_rows(vector: torch.Tensor, length: int | None) -> torch.Tensor:
-    """The vector cut into rows of ``length``, the last one filled up with 0; one row for None."""
+def largest(vector: torch.Tensor, length: int) -> torch.Tensor:
+    """max_j |row_j| of each row, float64; NaN where there is one. Shape (m,)."""
+    if is_long(vector):
+        from psim.kernels import norms
+
+        return torch.from_numpy(norms.largest(vector.numpy(), length))
+    return _in_rows(vector, length).abs().amax(1).double()
+
+
+def euclidean(vector: torch.Tensor, length: int, top: torch.Tensor) -> torch.Tensor:
+    """‖row‖₂ of each row, float64, given their `largest`. Shape (m,)."""
+    if is_long(vector):
+        from psim.kernels import norms
+
+        squares = norms.folded(vector.numpy(), length, top.numpy(), squared=True)
+        return top * torch.from_numpy(squares).sqrt()
+    return top * folded(_normalized(_in_rows(vector, length), top).square_()).sqrt()
+
+
+def mean_magnitude(vector: torch.Tensor, side: int = 0, count: int | None = None) -> torch.Tensor:
+    """‖v‖₁/d, float64, NaN where an entry is; or the mean of the ``count`` entries below 0
+    (``side`` -1) or of those that are not (1), in whose sum the others are 0. Shape (1,).
+    """
     size = vector.numel()
-    if length is None or length >= size:
-        return vector.view(1, size)
-    rows = -(-size // length)
-    filled = vector.new_zeros(rows * length)
-    filled[:size] = vector
-    return filled.view(rows, length)
+    # A tensor: dividing by a number, some devices multiply by its reciprocal.
+    divisor = torch.tensor([count or size], dtype=torch.float64, device=vector.device)
+    if is_long(vector):
+        from psim.kernels import norms
 
-
-def largest(rows: torch.Tensor) -> torch.Tensor:
-    """max_j |row_j| of each row, float64; NaN where there is one. Shape (m, n) to (m,)."""
-    return rows.abs().amax(1).double()
-
-
-def euclidean(rows: torch.Tensor) -> torch.Tensor:
-    """‖row‖₂ of each row, float64. Shape (m, n) to (m,)."""
-    top = largest(rows)
-    return top * folded(_normalized(rows, top).square_()).sqrt()
-
-
-def mean_magnitude(rows: torch.Tensor) -> torch.Tensor:
-    """‖row‖₁/n of each row, float64. Shape (m, n) to (m,)."""
-    top = largest(rows)
-    return top * (folded(_normalized(rows, top)) / rows.shape[1])
+        top = torch.from_numpy(norms.largest(vector.numpy(), size, side))
+        found = norms.folded(vector.numpy(), size, top.numpy(), squared=False, side=side)
+        return top * (torch.from_numpy(found) / divisor)
+    if side:
+        chosen = (vector < 0) == (side < 0)
+        vector = torch.where(chosen, vector, torch.zeros_like(vector))
+    row = _in_rows(vector, size)
+    top = row.abs().amax(1).double()
+    return top * (folded(_normalized(row, top)) / divisor)
 
 
 def folded(rows: torch.Tensor) -> torch.Tensor:
@@ -46,6 +62,16 @@ def folded(rows: torch.Tensor) -> torch.Tensor:
         rows[:, : count - half] += rows[:, half:count]
         count = half
     return rows[:, 0]
+
+
+def _in_rows(vector: torch.Tensor, length: int) -> torch.Tensor:
+    size = vector.numel()
+    if length >= size:
+        return vector.view(1, size)
+    rows = -(-size // length)
+    filled = vector.new_zeros(rows * length)
+    filled[:size] = vector
+    return filled.view(rows, length)
 
 
 def _normalized(rows: torch.Tensor, top: torch.Tensor) -> torch.Tensor:

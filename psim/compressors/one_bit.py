@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from psim.compressors.base import Compressor, Guarantee, Level, State
-from psim.compressors.norms import in_rows, mean_magnitude
-from psim.quantized import Quantized, Rule
+from psim.compressors.norms import mean_magnitude
+from psim.quantized import Quantized, Rule, is_long
 from psim.vectors import Payload, torch
 
 if TYPE_CHECKING:
@@ -31,17 +31,28 @@ class OneBit(Compressor):
         self, vector: torch.Tensor, state: State, step: Step, level: Level | None = None
     ) -> tuple[Payload, State]:
         self.at(level)
-        below = vector < 0
-        means = torch.cat([-_mean(vector, below), _mean(vector, ~below)])
-        return Quantized.block(Rule.MEANS, 1, (~below).to(torch.int32), means), state
+        codes, ones = _codes(vector)
+        size = vector.numel()
+        means = torch.cat([-_mean(vector, -1, size - ones), _mean(vector, 1, ones)])
+        return Quantized.block(Rule.MEANS, 1, codes, means, size), state
 
     def guarantee(self, size: int) -> Guarantee:
         return Guarantee("contractive", 1.0 / size)
 
 
-def _mean(vector: torch.Tensor, side: torch.Tensor) -> torch.Tensor:
+def _codes(vector: torch.Tensor) -> tuple[torch.Tensor, int]:
+    """1 for what is not below 0, or no number; how many are 1."""
+    if is_long(vector):
+        from psim.compressors import long
+
+        codes, ones = long.signs(vector.numpy(), of_nan=1)
+        return torch.from_numpy(codes), ones
+    others = ~(vector < 0)
+    return others.to(torch.int32), int(others.sum())
+
+
+def _mean(vector: torch.Tensor, side: int, count: int) -> torch.Tensor:
     """The mean magnitude of one side's entries, NaN where one is; 0 of none. Shape (1,)."""
-    entries = vector[side]
-    if not entries.numel():
+    if not count:
         return vector.new_zeros(1)
-    return mean_magnitude(in_rows(entries, None)).to(vector.dtype)
+    return mean_magnitude(vector, side, count).to(vector.dtype)

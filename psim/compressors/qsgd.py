@@ -21,11 +21,13 @@ from pydantic import Field
 
 from psim.compressors.base import Compressor, Guarantee, Level, State
 from psim.compressors.grid import draws, stochastic_codes, units, width_of
-from psim.compressors.norms import euclidean, in_rows, largest
-from psim.quantized import Quantized, Rule
+from psim.compressors.norms import euclidean, largest
+from psim.quantized import Quantized, Rule, is_long
 from psim.vectors import Payload, torch
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from psim.step import Step
 
 
@@ -54,23 +56,42 @@ class QSGD(Compressor):
     def compress(
         self, vector: torch.Tensor, state: State, step: Step, level: Level | None = None
     ) -> tuple[Payload, State]:
-        return self.at(level).quantized(vector, draws(vector, step, "qsgd")), state
+        return self.at(level).quantized(vector, step.private("qsgd")), state
 
-    def quantized(self, vector: torch.Tensor, draw: torch.Tensor) -> Quantized:
-        """The codes of a vector, given a number in [0, 1) for each entry."""
+    def quantized(self, vector: torch.Tensor, generator: np.random.Generator) -> Quantized:
+        """The codes of a vector; draws a number in [0, 1) for each entry."""
         size = vector.numel()
         if not size:
             return Quantized.block(Rule.UNIFORM, 1, vector.to(torch.int32), vector)
-        rows = in_rows(vector, self.bucket)
-        top = largest(rows)
-        norms = euclidean(rows) if self.norm == "euclidean" else top
+        length = min(self.bucket or size, size)
+        top = largest(vector, length)
+        norms = euclidean(vector, length, top) if self.norm == "euclidean" else top
         unit = units(norms, self.levels, top, vector.dtype)
-        lengths = torch.full((len(rows),), rows.shape[1])
-        lengths[-1] = size - rows.shape[1] * (len(rows) - 1)
-        each = torch.repeat_interleave(unit, lengths.to(unit.device))
-        codes = stochastic_codes(vector.double() / each.double(), draw, self.levels)
+        lengths = torch.full((len(unit),), length)
+        lengths[-1] = size - length * (len(unit) - 1)
+        codes = self._codes(vector, unit, lengths, generator)
         scales = unit / (1.0 + self._omega(size)) if self.scale == "contractive" else unit
         return Quantized(size, Rule.UNIFORM, width_of(self.levels), codes, scales, lengths)
+
+    def _codes(
+        self,
+        vector: torch.Tensor,
+        unit: torch.Tensor,
+        lengths: torch.Tensor,
+        generator: np.random.Generator,
+    ) -> torch.Tensor:
+        """Each entry over its row's unit, rounded at random."""
+        if is_long(vector):
+            from psim.compressors import long
+
+            wide, width = unit.double().numpy(), width_of(self.levels)
+            found = long.stochastic(
+                vector.numpy(), wide, int(lengths[0]), generator, self.levels, width
+            )
+            return torch.from_numpy(found[0])
+        each = torch.repeat_interleave(unit, lengths.to(unit.device))
+        ratio = vector.double() / each.double()
+        return stochastic_codes(ratio, draws(vector, generator), self.levels)
 
     def guarantee(self, size: int) -> Guarantee:
         omega = self._omega(size)

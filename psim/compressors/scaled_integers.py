@@ -38,7 +38,7 @@ class ScaledIntegers(Compressor):
     ) -> tuple[Payload, State]:
         factor = self.at(level).factor
         unit = vector.new_tensor([1.0 / factor])
-        return to_grid(vector, unit, vector.double() * factor, None, self.width), state
+        return to_grid(vector, unit, factor, 1.0, None, self.width), state
 
     def guarantee(self, size: int) -> Guarantee:
         return Guarantee("absolute", size / (4.0 * self.factor**2))

@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from psim.compressors.base import Compressor, Guarantee, Level, State
-from psim.compressors.norms import in_rows, mean_magnitude
-from psim.quantized import Quantized, Rule
+from psim.compressors.norms import mean_magnitude
+from psim.quantized import Quantized, Rule, is_long
 from psim.vectors import Payload, torch
 
 if TYPE_CHECKING:
@@ -32,11 +32,20 @@ class Sign(Compressor):
         self, vector: torch.Tensor, state: State, step: Step, level: Level | None = None
     ) -> tuple[Payload, State]:
         self.at(level)
-        codes = (vector >= 0).to(torch.int32)
-        if not vector.numel():
-            return Quantized.block(Rule.SIGN, 1, codes, vector), state
-        scale = mean_magnitude(in_rows(vector, None)).to(vector.dtype)
-        return Quantized.block(Rule.SIGN, 1, codes, scale), state
+        size = vector.numel()
+        if not size:
+            return Quantized.block(Rule.SIGN, 1, vector.to(torch.int32), vector), state
+        scale = mean_magnitude(vector).to(vector.dtype)
+        return Quantized.block(Rule.SIGN, 1, _codes(vector), scale, size), state
 
     def guarantee(self, size: int) -> Guarantee:
         return Guarantee("contractive", 1.0 / size)
+
+
+def _codes(vector: torch.Tensor) -> torch.Tensor:
+    """1 for what is not below 0, and 0 for what is no number."""
+    if is_long(vector):
+        from psim.compressors import long
+
+        return torch.from_numpy(long.signs(vector.numpy(), of_nan=0)[0])
+    return (vector >= 0).to(torch.int32)

@@ -13,7 +13,6 @@ from math import sqrt
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from psim.compressors.base import Compressor, Guarantee, Level, State
-from psim.compressors.grid import draws
 from psim.compressors.qsgd import QSGD
 from psim.vectors import Payload
 
@@ -41,7 +40,7 @@ class TernGrad(Compressor):
     ) -> tuple[Payload, State]:
         self.at(level)
         one_level = QSGD(levels=1, norm="largest", scale=self.scale)
-        return one_level.quantized(vector, draws(vector, step, "terngrad")), state
+        return one_level.quantized(vector, step.private("terngrad")), state
 
     def guarantee(self, size: int) -> Guarantee:
         if self.scale == "contractive":

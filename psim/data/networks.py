@@ -54,9 +54,10 @@ class OpenedNetwork(Opened):
             problem.clip,
             weight_decay=problem.weight_decay,
         )
+        by_class = problem.partition in ("dirichlet", "class")
         self._cuts = partition_examples(
-            learning.train.count,
-            learning.train.labels,
+            count,
+            learning.train.labels if by_class else None,  # to look at all items may take long
             workers,
             problem.partition,
             seed,
@@ -97,16 +98,20 @@ class OpenedNetwork(Opened):
         inputs, targets = learner.train.batch(np.arange(min(2, learner.train.count)))
         at = learner.model.device
         x = self.initial_point().to(at)
+
+        def loss(outputs: torch.Tensor) -> torch.Tensor:
+            self._check_classes(outputs)
+            return learner.loss(outputs, targets.to(at))
+
         try:
-            unused = learner.model.unused(
-                x, inputs.to(at), lambda outputs: learner.loss(outputs, targets.to(at))
-            )
+            unused = learner.model.unused(x, inputs.to(at), loss)
         except PsimError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the user's module raises
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
             raise ConfigError(
                 f"the model fails on inputs of shape {tuple(inputs.shape)} and targets of shape "
-                f"{tuple(targets.shape)}: {error}",
+                f"{tuple(targets.shape)}: {reason}",
                 "problem.model",
             ) from None
         if unused:
@@ -114,6 +119,19 @@ class OpenedNetwork(Opened):
                 f"{', '.join(unused[:3])}: the loss does not depend on {len(unused)} of the "
                 f"{len(self.segments)} parameters: use them, or requires_grad_(False)",
                 "problem.model",
+            )
+
+    def _check_classes(self, outputs: torch.Tensor) -> None:
+        """Raise ConfigError where cross entropy has fewer logits than the data are known to have
+        classes (or words): the first examples may be of those that there are.
+        """
+        sizes = self._learning.sizes
+        classes = sizes.get("classes", sizes.get("vocabulary", 0))
+        if self._learner.loss is losses.cross_entropy and outputs.shape[-1] < classes:
+            raise ConfigError(
+                f"the model gives {outputs.shape[-1]} logits, and the data have {classes} classes: "
+                "give it as many",
+                "problem.model_args",
             )
 
     def _share(self, rank: int) -> NetworkShare:
@@ -135,11 +153,12 @@ def _module(
     problem: Network, sizes: Mapping[str, int], seed: int, given: TorchProblem | None
 ) -> torch.nn.Module:
     initial = int(random.generator(seed, "model").integers(2**63))
+    brought = _brought(given) if problem.model == GIVEN else None
     try:
-        if problem.model != GIVEN:
-            args = {**fitting(problem.model, sizes), **problem.model_args}
-            return build(problem.model, args, initial)
-        return checked(_brought(given).model)
+        if brought is not None:
+            return checked(brought.model)
+        args = {**fitting(problem.model, sizes), **problem.model_args}
+        return build(problem.model, args, initial)
     except ConfigError as error:
         raise error.within("problem") from None
 
@@ -149,6 +168,6 @@ def _brought(given: TorchProblem | None) -> TorchProblem:
         raise ConfigError(
             f"{GIVEN!r}: this problem was brought from Python: give psim.run(config, problem=…) "
             "again, or name the model and the data set as module:callable",
-            "model",
+            "problem.model",
         )
     return given

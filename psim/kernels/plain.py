@@ -88,6 +88,11 @@ def add_at(target: Floats, indices: Indices, values: Floats) -> None:
     np.add.at(target, indices, values)
 
 
+def subtract_scaled(target: Floats, vector: Floats, factor: float) -> None:
+    """target ← target - factor · vector, of one type, in place: a product, then a subtraction."""
+    target -= vector * target.dtype.type(factor)
+
+
 def outside(size: int) -> IndexError:
     """What is raised for an index that a vector of ``size`` entries does not have."""
     return IndexError(f"an index lies outside of the vector's {size} entries")

@@ -1,4 +1,4 @@
-"""Sums of sparse vectors, entry after entry in the order given."""
+"""Sums of vectors, sparse ones entry after entry in the order given."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def add_at(target: Floats, indices: Indices, values: Floats) -> None:
     """As `plain.add_at`."""
     if not _add_at(target, indices, values, 0):
         raise outside(target.size)
+
+
+def subtract_scaled(target: Floats, vector: Floats, factor: float) -> None:
+    """As `plain.subtract_scaled`, in one pass over memory."""
+    _subtract_scaled(target, vector, target.dtype.type(factor))
 
 
 def mean_of_sparse(
@@ -58,6 +63,12 @@ def _add_at(target: Floats, indices: Indices, values: Floats, start: int) -> boo
             return False
         target[index] += values[place]
     return True
+
+
+@compiled
+def _subtract_scaled(target: Floats, vector: Floats, factor: np.floating) -> None:
+    for place in range(len(target)):
+        target[place] -= factor * vector[place]
 
 
 @compiled

@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from psim.kernels.choice import LONG
+from psim.kernels.plain import Floats
 
 
 def prepare(size: int) -> None:
@@ -20,9 +21,10 @@ def prepare(size: int) -> None:
 def load() -> None:
     """Load what earlier processes have compiled, if they have. Starts no thread."""
     from psim.compiled import on_disk
-    from psim.kernels import selection
+    from psim.kernels import quantize, selection
 
-    if on_disk(selection._select):  # noqa: SLF001 - what takes longest stands for all
+    # What takes longest stands for the others.
+    if on_disk(selection._select) and on_disk(quantize.neighbours):  # noqa: SLF001
         _call()
 
 
@@ -35,3 +37,28 @@ def _call() -> None:
         selection.at_least(vector, 2.0)
         sums.add_at(other, indices, values)
         sums.mean_of_sparse(8, [indices], [values], 1, dtype)
+        sums.subtract_scaled(other, vector, 1.0)
+        _call_codes(vector)
+
+
+def _call_codes(vector: Floats) -> None:
+    """What makes codes of vectors of one type, and reads them."""
+    from psim import random
+    from psim.kernels import bits, dequantize, norms, quantize
+    from psim.kernels.philox import Stream
+
+    size, whole = vector.size, vector.dtype.type
+    codes, draws, tops = np.ones(size, np.int32), np.zeros(size), np.ones(1)
+    Stream(random.generator(0, "")).fill(draws)
+    norms.folded(vector, size, norms.largest(vector, size), squared=False)
+    quantize.signs(vector, 0, codes)
+    quantize.nearest(vector, 1.0, 1.0, codes)
+    quantize.neighbours(vector, 0, size, tops, draws, 1.0, codes)
+    quantize.exponents(vector, 1, 1, 1, draws, tops, codes)
+    body, ends = np.zeros(size, np.uint8), np.array([size])
+    bits.pack(codes, 2, body, 0)
+    bits.unpack(body, 2, 0, True, codes)
+    scales = np.ones(2, whole)
+    dequantize.uniform(codes, 0, 0, ends, scales, vector)
+    dequantize.of_two(codes, 0, 0, ends, scales, vector)
+    dequantize.exponents(codes, 0, 0, ends, tops, np.ones(256), vector)

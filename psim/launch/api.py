@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from psim import config as configs
 from psim.data.opened import Local
-from psim.errors import UsageError
+from psim.errors import ConfigError, UsageError
 from psim.launch.many import run_plan
 from psim.plan import expand
 from psim.problems.network import GIVEN, Network
@@ -57,7 +57,16 @@ def run(
 
 
 def _brought(section: object, problem: TorchProblem) -> dict[str, object]:
-    """The config's ``problem`` with the model, the data and the loss that were brought."""
+    """The config's ``problem`` with the model, the data and the loss that were brought. Raises
+    ConfigError where it names others.
+    """
     known = dict(section) if isinstance(section, Mapping) else {}
+    for key in ("model", "dataset", "loss"):
+        if known.get(key, GIVEN) != GIVEN:
+            raise ConfigError(
+                f"{known[key]!r}, and the problem that was passed to psim.run brings its own: "
+                "leave this out",
+                f"problem.{key}",
+            )
     loss = problem.loss if isinstance(problem.loss, str) else GIVEN
     return {**known, "name": Network.name, "model": GIVEN, "dataset": GIVEN, "loss": loss}

@@ -16,9 +16,10 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from pickle import PicklingError
 from typing import TYPE_CHECKING
 
-from psim.errors import PeerError, PsimError
+from psim.errors import PeerError, PsimError, UsageError
 from psim.launch.signals import deferred
 
 if TYPE_CHECKING:
@@ -53,11 +54,19 @@ def warm_up() -> None:
 
 
 def fork(life: Callable[..., None], *arguments: object) -> BaseProcess:
-    """A process that is a fork of the warm parent, started."""
+    """A process that is a fork of the warm parent, started. Raises UsageError where what it is to
+    have a copy of can't be copied: lambdas, functions within functions, open files.
+    """
     warm_up()
     process = context().Process(target=life, args=arguments)
-    with _main_importable():
-        process.start()
+    try:
+        with _main_importable():
+            process.start()
+    except (PicklingError, AttributeError, TypeError) as error:
+        raise UsageError(
+            f"the problem can't be copied to another process: {error}: define its parts in a "
+            "module, or use transport: inproc and one job"
+        ) from None
     return process
 
 

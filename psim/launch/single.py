@@ -59,15 +59,18 @@ def serve(
         raise ConfigError("'inproc': a master that workers connect to needs tcp", "transport")
 
     def carry(experiment: Experiment, journal: Journal) -> Outcome:
+        from psim.runtime import heap
         from psim.runtime.hub import Hub
         from psim.runtime.serve import Server, largest_frame
 
-        hub = Hub(address, largest_frame(experiment.setup.size))
-        try:
-            tell(hub.address)
-            return Server(experiment, hub, journal, pulse=pulse).run()
-        finally:
-            hub.close_after_goodbye()
+        size = experiment.setup.size
+        with heap.kept(size):
+            hub = Hub(address, largest_frame(size))
+            try:
+                tell(hub.address)
+                return Server(experiment, hub, journal, pulse=pulse).run()
+            finally:
+                hub.close_after_goodbye()
 
     check_free(folder, overwrite)
     return _kept(config, _Place(folder, overwrite, screen), carry, None)
@@ -105,19 +108,21 @@ def _kept(config: Config, place: _Place, carry: Carrier, opener: Opener | None) 
 
 def _tcp(experiment: Experiment, journal: Journal) -> Outcome:
     """The hub is bound first: the workers are told its port."""
+    from psim.runtime import heap
     from psim.runtime.hub import Hub
     from psim.runtime.serve import Server, largest_frame
 
     assert experiment.config.processes is not None
-    hub = Hub(LOOPBACK, largest_frame(experiment.setup.size))
-    local = LocalWorkers()
-    try:
-        counts = shares(experiment.config.workers, experiment.config.processes)
-        local.start(hub.address, counts, experiment.local)
-        return Server(experiment, hub, journal, local.watch).run()
-    finally:
-        hub.close_after_goodbye()
-        local.end()
+    size, local = experiment.setup.size, LocalWorkers()
+    with heap.kept(size):
+        hub = Hub(LOOPBACK, largest_frame(size))
+        try:
+            counts = shares(experiment.config.workers, experiment.config.processes)
+            local.start(hub.address, counts, experiment.local)
+            return Server(experiment, hub, journal, local.watch).run()
+        finally:
+            hub.close_after_goodbye()
+            local.end()
 
 
 def _inproc(experiment: Experiment, journal: Journal) -> Outcome:

@@ -89,4 +89,4 @@ def _version(name: str) -> str | None:
 
 
 def _digest(outcome: Outcome) -> str:
-    return hashlib.sha256(outcome.x.numpy().tobytes()).hexdigest()
+    return hashlib.sha256(outcome.x.contiguous().numpy().data).hexdigest()

@@ -298,7 +298,7 @@ class Method(Piece, ABC):
 
     def master(self, x0: torch.Tensor, workers: int) -> Master:
         """The master's state before the first messages."""
-        return Master(torch.zeros_like(x0))
+        return Master(torch.empty_like(x0))
 
 
 BASE = Method

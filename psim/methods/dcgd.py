@@ -65,4 +65,4 @@ class DCGD(Method):
         return CompressedGradient()
 
     def master(self, x0: torch.Tensor, workers: int) -> Master:
-        return MeanOfSome(torch.zeros_like(x0))
+        return MeanOfSome(torch.empty_like(x0))

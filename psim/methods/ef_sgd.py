@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from psim.methods.base import Compress, Iterate, Message, Method, Theorems, Worker
 from psim.methods.dcgd import CompressedGradient, Descent
-from psim.vectors import Payload, subtract_, subtract_scaled_, torch
+from psim.vectors import Payload, add_scaled_, subtract_, subtract_scaled_, torch
 
 if TYPE_CHECKING:
     from psim.step import Step
@@ -41,7 +41,7 @@ def compensated(
         sent = compress.after_adding(error, direction, factor)
         subtract_(error, sent)
         return sent
-    error.add_(direction * factor)
+    add_scaled_(error, direction, factor)
     sent = compress(error / factor)
     subtract_scaled_(error, sent, factor)
     return sent

@@ -64,7 +64,7 @@ class CrowdHost(TableHost):
     @np.errstate(all="ignore")  # a run that diverges overflows; its row says so
     def take(self, broadcast: Encoded, ranks: Ranks) -> Batch:
         """Move to x^t; the messages of ``ranks``, ascending."""
-        packet, _ = decode(broadcast.frames, self.expected)
+        packet, _ = decode(broadcast.lent(), self.expected)
         self._move(packet, [])
         self.round = packet.round
         assert self.iterate is not None
@@ -79,7 +79,7 @@ class CrowdHost(TableHost):
     @np.errstate(all="ignore")
     def report(self, question: Encoded) -> Report:
         """The answers of all ranks to a question about x^t."""
-        packet, _ = decode(question.frames, self.expected)
+        packet, _ = decode(question.lent(), self.expected)
         x, complete = self._asked_about(packet), self.setup.complete(packet.round)
         sums = Sums()
         for some in self._parts(np.arange(self.setup.workers)):

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from psim.methods.base import Message
-from psim.vectors import Dense, Payload, torch
+from psim.vectors import Coded, Dense, Payload, torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ def to_host(message: Message) -> Message:
     """The message with its payloads in the host's memory: through pinned memory from CUDA, all
     copies under way at once.
     """
-    devices = {payload.values.device for payload in message.payloads.values()}
+    devices = {_device(payload) for payload in message.payloads.values()}
     if all(device.type == HOST for device in devices):
         return message
     payloads = {name: _each(p, _pinned) for name, p in message.payloads.items()}
@@ -40,6 +40,10 @@ def to_device(message: Message, device: torch.device) -> Message:
         for name, payload in message.payloads.items()
     }
     return replace(message, payloads=payloads)
+
+
+def _device(payload: Payload) -> torch.device:
+    return payload.device if isinstance(payload, Coded) else payload.values.device
 
 
 def _pinned(tensor: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from psim import vectors
 from psim.errors import WireError
 from psim.methods.base import Message
 from psim.net.spent import NOTHING
@@ -55,7 +56,7 @@ class Attendance:
 
 
 class Master:
-    """All workers' other end.
+    """All workers' other end. The iterate takes over ``x0``.
 
     ``clock`` gives seconds of wall time, ``stopwatch`` seconds of computing. Without an emulation
     rows have no ``time``. The wire's account is ``account``; the iterate is ``iterate.x``.
@@ -79,7 +80,7 @@ class Master:
         self.participation = setup.participation
         self.clock, self.stopwatch = clock, stopwatch
         self.f_star, self.limits = f_star, limits
-        self.iterate = setup.iterate(x0.clone())
+        self.iterate = setup.iterate(x0)
         self.state = setup.method.master(x0, setup.workers)
         self.round = 0
         self.awaited: set[int] = set()
@@ -220,8 +221,8 @@ class Master:
             packet.rank: unpack(packet, uplink, self._shared, self.round) for packet, _ in arrived
         }
         self._messages.update(messages)
-        if self.setup.batches is not None:
-            self._losses.update((packet.rank, packet.loss) for packet, _ in arrived)
+        wanted = self.setup.batches is not None
+        self._losses.update((p.rank, p.loss) for p, _ in arrived if wanted or math.isinf(p.loss))
         self.awaited.difference_update(messages)
         self.account.messages(arrived)
 
@@ -351,17 +352,18 @@ class Master:
         if self.setup.complete(self.round):
             return made["loss"] is None or made["grad_norm_sq"] is None
         finite = all(map(math.isfinite, self._losses.values()))
-        return not (finite and bool(self.iterate.x.isfinite().all()))
+        return not (finite and vectors.finite(self.iterate.x))
 
     def _where_lost(self) -> list[int]:
-        """The ranks whose minibatch has a loss that is not finite."""
+        """The ranks that say that a loss is not finite."""
         return [rank for rank in sorted(self._losses) if math.isinf(self._losses[rank])]
 
     def _lost(self) -> Finish:
         """The run has diverged; where, if a loss says so."""
         ranks = self._where_lost()
         if not ranks:
-            return Finish("diverged")
+            lost = f"f or its gradient is not finite in round {self.round}"
+            return Finish("diverged", reason=lost)
         return Finish(
             "diverged", reason=f"the loss of rank {ranks[0]} is not finite in round {self.round}"
         )

@@ -74,7 +74,9 @@ class Outgoing:
 
     def _rounded(self, round: int, iterate: Iterate, update: Message | None) -> Packet:
         """x^t, and what workers are sent beside it."""
-        x = iterate.x.to(self._setup.dtype(self._setup.model), copy=True)
+        # Where all take part, x moves only once all of them have it, and is sent as it is.
+        own = self._setup.participation.partial
+        x = iterate.x.to(self._setup.dtype(self._setup.model), copy=own)
         if x.dtype != iterate.x.dtype:
             iterate.x.copy_(x)
         packet = Packet(Kind.MODEL, round, 0, (Dense(x),))

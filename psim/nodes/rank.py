@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class Rank:
     """``gradients`` are the last round's, at the queries, and ``gradient`` ∇f_i(x) where it is
-    among them. ``loss`` is that of the last minibatch, where it was asked for. ``error_norm_sq`` is
-    ‖e_i‖² before the message, ``total_error`` its sum over the rounds so far (NaN: no e_i), and
-    ``residual`` what `Worker.residual` gave then.
+    among them. ``loss`` is that of the last minibatch, where it was asked for, and infinite where
+    it is no number; of a network on all its data it only says that. ``error_norm_sq`` is ‖e_i‖²
+    before the message, ``total_error`` its sum over the rounds so far (NaN: no e_i), and
+    ``residual`` what `Worker.residual` gave then, in rounds where it may be collected.
     """
 
     rank: int
@@ -46,27 +47,45 @@ class Rank:
     def __post_init__(self) -> None:
         self._trained = self.share if isinstance(self.share, TrainedShare) else None
 
-    def message(self, x: torch.Tensor, step: Step, batches: Batches | None, due: bool) -> Message:
-        """Differentiate and compress at x^t. ``due``: the round has a row."""
+    def differentiate(
+        self, x: torch.Tensor, step: Step, batches: Batches | None, due: bool
+    ) -> None:
+        """The gradients at x^t. ``due``: the round has a row."""
         if self._trained is not None:
             self._trained.begin(step)
+        self.gradients, self.residual = (), None  # their memory is that of the next ones
         queries = self.state.queries(x, step)
-        self.gradients = ()  # their memory is that of the next ones
         if batches is None:
             self._on_all(queries, x)
         else:
             self._on_batch(queries, step, batches, due)
-        del queries  # a point other than x is a vector of its own
+
+    def keep_residual(self) -> None:
+        """Copy what is to be collected after the message, which changes it. Only now: a query is a
+        vector that is gone once there are gradients.
+        """
+        residual = self.state.residual()
+        self.residual = None if residual is None else residual.clone()
+
+    def message(self, step: Step) -> Message:
+        """Compress what follows from the gradients."""
         message = self.state.message(self.gradients, step, self.compression.at(step))
-        if self._trained is not None and batches is not None:
+        if self._trained is not None and not step.exact:
             self.gradients = ()  # as large as the network, and no diagnostic asks for them
         return message
 
     def _on_all(self, queries: tuple[torch.Tensor | Whole, ...], x: torch.Tensor) -> None:
-        """All points on all of the rank's data."""
-        points = [query.point if isinstance(query, Whole) else query for query in queries]
-        self.gradients = tuple([self.share.gradient(point) for point in points])
-        self.gradient = self.gradients[0] if points[0] is x else None
+        """All points on all of the rank's data. A network's loss comes with its gradient: where it
+        is not finite, the run ends in this round.
+        """
+        first, *others = [query.point if isinstance(query, Whole) else query for query in queries]
+        if self._trained is None:
+            gradient = self.share.gradient(first)
+        else:
+            loss, gradient = self.share.loss_and_gradient(first)
+            self.loss = math.nan if math.isfinite(loss) else math.inf
+        self.gradients = (gradient, *map(self.share.gradient, others))
+        self.gradient = gradient if first is x else None
 
     def _on_batch(
         self,
@@ -100,16 +119,13 @@ class Rank:
         self.gradients = tuple(found)
 
     @np.errstate(all="ignore")  # a run that diverges overflows; its row says so
-    def look(self, due: bool) -> None:
+    def look(self) -> None:
         """Before the message of a round: what is recorded of the state."""
         error = self.state.error_kept()
         if error is not None:
             self.error_norm_sq = squared_norm(error)
             before = 0.0 if math.isnan(self.total_error) else self.total_error
             self.total_error = before + self.error_norm_sq
-        if due:
-            residual = self.state.residual()
-            self.residual = None if residual is None else residual.clone()
 
     @np.errstate(all="ignore")
     def diagnostic(

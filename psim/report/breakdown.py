@@ -83,8 +83,8 @@ def _one(numbers: pl.DataFrame, box: Box | None) -> Table:
     """Means, shares and maxima of one run."""
     made = _table("mean round", ("mean", "share", "longest"), box)
     for part, mean, longest, share in numbers.drop("run").iter_rows():
-        made.add_row(PART_NAMES[part], _seconds(mean), _percent(share), _seconds(longest))
-    made.add_row("the round", _seconds(sum(numbers["mean"])), "", "")
+        made.add_row(PART_NAMES[part], seconds(mean), _percent(share), seconds(longest))
+    made.add_row("the round", seconds(sum(numbers["mean"])), "", "")
     return made
 
 
@@ -95,7 +95,7 @@ def _several(numbers: pl.DataFrame, runs: Sequence[str], box: Box | None) -> Tab
     for part in PARTS:
         made.add_row(PART_NAMES[part], *(_percent(of[run, part][0]) for run in runs))
     rounds = [sum(of[run, part][1] for part in PARTS) for run in runs]
-    made.add_row("the round", *map(_seconds, rounds))
+    made.add_row("the round", *map(seconds, rounds))
     return made
 
 
@@ -115,5 +115,6 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _seconds(value: float) -> str:
+def seconds(value: float) -> str:
+    """A part's length as it is shown."""
     return quantity(value if value >= LEAST else 0.0, unit="s")

@@ -22,6 +22,7 @@ from psim.experiment import Opener, prepare
 from psim.methods.sgd import SGD
 from psim.net.links import Link
 from psim.net.timeline import Timeline
+from psim.report.breakdown import seconds
 from psim.report.drawing import COLOURS, style
 from psim.report.figures import written
 from psim.report.numbers import quantity
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 SLOWEST, FASTEST = 1e3, 1e12
 """bit/s: between these the break-even is looked for."""
 HALVINGS = 60
+SAVING = 0.01
+"""The least share of the bytes, either way, that is a saving: heads of messages differ, too."""
 PARTS = ("compute", "compress", "serialize", "uplink", "aggregate", "downlink", "wait")
 
 
@@ -83,7 +86,7 @@ class Comparison:
         """bit/s of every worker's link below which a compressed round is the shorter one; 0 where
         it never is, infinite where it is at any bandwidth from 1 kbit/s to 1 Tbit/s.
         """
-        if not self._pays(SLOWEST):
+        if not (self._saves() and self._pays(SLOWEST)):
             return 0.0
         if self._pays(FASTEST):
             return inf
@@ -96,10 +99,17 @@ class Comparison:
     def _pays(self, bandwidth: float) -> bool:
         return self.compressed.seconds(bandwidth) < self.plain.seconds(bandwidth)
 
+    def _saves(self) -> bool:
+        """Whether fewer bytes travel. Where they do not, times differ by this machine's noise."""
+        mine, other = self.compressed.costs, self.plain.costs
+        return mine.up < (1 - SAVING) * other.up or mine.down < (1 - SAVING) * other.down
+
     def line(self) -> str:
         """The answer in one line."""
         at = self.bandwidth
-        if at == 0:
+        if not self._saves():
+            answer = "nothing is compressed: as many bytes travel as with plain SGD"
+        elif at == 0:
             answer = "compression does not pay at any bandwidth from 1 kbit/s"
         elif at == inf:
             answer = "compression pays at any bandwidth up to 1 Tbit/s"
@@ -149,8 +159,8 @@ def table(comparisons: Iterable[Comparison], box: Box | None) -> Table:
         made.add_column(side.label, justify="right")
     found = [side.round() for side in sides]
     for part in PARTS:
-        made.add_row(part, *(quantity(each[part], unit="s") for each in found))
-    made.add_row("the round", *(quantity(sum(each.values()), unit="s") for each in found))
+        made.add_row(part, *(seconds(each[part]) for each in found))
+    made.add_row("the round", *(seconds(sum(each.values())) for each in found))
     made.add_row("bytes up", *(quantity(side.costs.up, unit="B") for side in sides))
     made.add_row("bytes down", *(quantity(side.costs.down, unit="B") for side in sides))
     return made
@@ -182,9 +192,19 @@ def save(comparisons: list[Comparison], paths: Iterable[Path]) -> list[Path]:
 
 
 def _sides(comparisons: Iterable[Comparison]) -> list[Side]:
-    """The compressed ones, and each different problem's plain one after them."""
+    """The compressed ones, and after them the plain one of each different problem and network."""
     found = list(comparisons)
-    return [*(each.compressed for each in found), found[-1].plain]
+    first: dict[str, Comparison] = {}
+    for each in found:
+        config = each.plain.config
+        first.setdefault(repr((config.workers, config.problem, config.network)), each)
+    plains = [each.plain for each in first.values()]
+    if len(plains) > 1:
+        plains = [
+            replace(each.plain, label=f"{each.plain.label}, as {each.compressed.label}")
+            for each in first.values()
+        ]
+    return [*(each.compressed for each in found), *plains]
 
 
 def _timeline(config: Config, bandwidth: float | None) -> Timeline:

@@ -178,15 +178,15 @@ def _lacking(start: Start) -> str:
 def _start(experiment: Experiment) -> Start:
     """f and G^0 at x^0, with g_i^0 made as the config's method makes it."""
     setup, problem = experiment.setup, experiment.problem
-    losses, distortions = [], []
+    x0, losses, distortions = experiment.x0, [], []
     for rank in range(setup.workers):
-        share, state = problem.share(rank), setup.method.worker(experiment.x0)
+        share, state = problem.share(rank), setup.method.worker(x0)
         step = setup.step(0, rank)
-        gradient = share.gradient(experiment.x0)
+        gradient = share.gradient(x0)
         compression = Compression(setup.compressor, setup.dtype(setup.values)).at(step)
         state.message((gradient,), step, compression)
         estimate = state.estimate_of_gradient()
-        losses.append(share.loss(experiment.x0))
+        losses.append(share.loss(x0))
         distortions.append(None if estimate is None else squared_norm(estimate - gradient))
     known = [value for value in distortions if value is not None]
     lower, source = experiment.f_star, "problem.f_star"

@@ -46,7 +46,7 @@ def finished(folder: Path, single: bool) -> None:
     """What a run, or a sweep, came to: the table, the figure of a sweep, and where things are."""
     results = load_all([folder])
     comparison(results)
-    _warn(results[0])
+    _remark(results[0])
     if single:
         click.echo(f"Rows, summary and resolved config are in {folder}. Try: psim plot {folder}")
         return
@@ -59,10 +59,17 @@ def finished(folder: Path, single: bool) -> None:
     )
 
 
-def _warn(results: Results) -> None:
-    """Say what a run's summary warns of: on the real clock, of a machine that was too slow."""
+def _remark(results: Results) -> None:
+    """Say what runs' summaries remark: what must be known of the data, why a run ended before its
+    time, and on the real clock that the machine was too slow.
+    """
+    for note in {run.summary.get("data_note"): None for run in results.runs}:  # each one once
+        if note:
+            click.echo(f"note: {note}")
     for run in results.runs:
-        lag = run.summary.get("lag")
+        name = "" if results.single else f"{run.label}: "
+        lag, reason = run.summary.get("lag"), run.summary.get("reason")
         if isinstance(lag, dict) and lag.get("warning"):
-            name = "" if results.single else f"{run.label}: "
             click.echo(f"warning: {name}{lag['warning']}", err=True)
+        if run.summary.get("status") == "diverged" and reason:
+            click.echo(f"warning: {name}diverged: {reason}", err=True)

@@ -71,7 +71,9 @@ def keep_alive(socket: zmq.Socket[bytes]) -> None:
         socket.setsockopt(option, value)
 
 
-def context() -> zmq.Context[zmq.Socket[bytes]]:
-    """A context of one's own: it ends with what uses it."""
-    made: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+def context(threads: int = 1) -> zmq.Context[zmq.Socket[bytes]]:
+    """A context of one's own: it ends with what uses it. Its ``threads`` share the connections
+    among them; a message is copied to or from the kernel by one.
+    """
+    made: zmq.Context[zmq.Socket[bytes]] = zmq.Context(threads)
     return made

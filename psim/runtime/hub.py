@@ -23,6 +23,8 @@ from psim.wire.encode import Encoded
 from psim.wire.layout import LARGEST_CONTROL, Buffer
 
 _NOBLOCK = int(zmq.NOBLOCK)
+_COPYING = 2
+"""Threads that copy long frames: by itself one would be what all hosts wait for."""
 
 
 class Hub:
@@ -34,7 +36,8 @@ class Hub:
 
     def __init__(self, address: str, largest: int = LARGEST_CONTROL) -> None:
         check_tcp("--bind", address)
-        self._context = context()
+        self._uncopied = largest > LARGEST_CONTROL
+        self._context = context(_COPYING if self._uncopied else 1)
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._socket.setsockopt(zmq.SNDHWM, 0)
@@ -42,7 +45,6 @@ class Hub:
         self._socket.setsockopt(zmq.LINGER, 0)
         keep_alive(self._socket)
         self._monitor = Monitor(self._socket, zmq.EVENT_DISCONNECTED)
-        self._uncopied = largest > LARGEST_CONTROL
         self._peers: dict[int, bytes] = {}
         self._gone: list[bytes] = []
         self._timeout = -1.0

@@ -54,6 +54,7 @@ class Line:
         self._monitor = Monitor(self._socket, EVENTS)
         self.connection = Connection()
         self.uncopied = False
+        self._timeout = -1.0
         try:
             self._socket.connect(address)
         except zmq.ZMQError as error:
@@ -86,7 +87,7 @@ class Line:
         until = time.monotonic() + deadline
         while (left := until - time.monotonic()) > 0:
             self._pulse.turn()
-            self._socket.rcvtimeo = max(1, round(1000 * min(left, GLANCE)))
+            self._wait_for(min(left, GLANCE))
             try:
                 frames = self._take()
             except zmq.Again:
@@ -128,6 +129,13 @@ class Line:
     def close_after_goodbye(self) -> None:
         """Close once the last words are with the kernel."""
         self.close(GOODBYE_LINGER)
+
+    def _wait_for(self, seconds: float) -> None:
+        """How long the next look may take. It is mostly as long as the one before: setting an
+        option costs as much as receiving a message.
+        """
+        if seconds != self._timeout:
+            self._socket.rcvtimeo, self._timeout = max(1, round(1000 * seconds)), seconds
 
     def _take(self) -> list[Buffer]:
         frames = receive(self._socket)

@@ -15,6 +15,7 @@ from psim.nodes.master import Master
 from psim.nodes.observer import Observer
 from psim.nodes.outcome import Outcome
 from psim.runtime import connection, stopwatch, tcpinfo
+from psim.runtime.garbage import left_alone
 from psim.runtime.hub import Hub
 from psim.runtime.line import GLANCE
 from psim.runtime.pacer import Pacer
@@ -76,7 +77,8 @@ class Server:
                 watch = stopwatch.needed(self.experiment.config)
                 node = master(self.experiment, time.perf_counter, watch)
                 self.observer.started()
-                self._rounds(node)
+                with left_alone():
+                    self._rounds(node)
                 audit, reason = self._part()
         except BaseException as error:
             self._call_off(error)

@@ -27,6 +27,7 @@ from psim.nodes.lobby import complaint, failure, refusal, span
 from psim.nodes.setup import agree
 from psim.nodes.worker import WorkerHost
 from psim.runtime import heap, memory, stopwatch, tcpinfo
+from psim.runtime.garbage import left_alone
 from psim.runtime.line import Line
 from psim.runtime.pulse import Pulse
 from psim.runtime.serve import largest_frame
@@ -137,7 +138,8 @@ class Visit:
         heap.keep(terms.size)
         self.line.send(encode_control(Control(Kind.READY)))
         self.pulse.doing = f"ready as {who}"
-        return self._rounds(terms.config, node, f"taking part as {who}")
+        with left_alone():
+            return self._rounds(terms.config, node, f"taking part as {who}")
 
     def _rounds(self, config: Config, node: WorkerHost, doing: str) -> str:
         memory.forget_peak()
@@ -196,7 +198,9 @@ def _load(terms: Terms, local: Local) -> WorkerHost:
     warm.prepare(problem.size)
     setup = agree(terms.config, problem, terms.step_size)
     watch = stopwatch.needed(terms.config, problem.device)
-    return host(setup, problem, terms.ranks, watch, stopwatch.read(terms.config))
+    node = host(setup, problem, terms.ranks, watch, stopwatch.read(terms.config))
+    problem.let_go()
+    return node
 
 
 def _part(line: Line, message: Control, deadline: float, held: dict[str, Field]) -> str:

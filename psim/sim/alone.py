@@ -47,5 +47,6 @@ class Alone:
         node = Rank(rank, self._share(rank), crowd.worker(rank), compression)
         step, due = setup.step(round, rank), setup.due(round)
         began = self._stopwatch()
-        node.message(x, step, None, due)
+        node.differentiate(x, step, None, due)
+        node.message(step)
         return self._stopwatch() - began

@@ -53,7 +53,7 @@ def _one_by_one(experiment: Experiment, observer: Observer) -> Outcome:
     def exchange(node: Master, broadcast: Broadcast) -> list[Instruction]:
         ranks = broadcast.ranks
         copies = [broadcast.message] if ranks is None else map(node.copy_for, ranks)
-        answers = (answer for copy in copies for answer in workers.receive(copy.all()))
+        answers = (answer for copy in copies for answer in workers.receive(copy.lent()))
         if node.pools:
             arrived = [(answer.all(), (rank,)) for rank, answer in answers]
             together = node.receive_together(arrived)

@@ -48,9 +48,7 @@ def unpack(body: Buffer, count: int, width: int) -> NDArray[np.uint32]:
     """
     if width in _WHOLE:
         return np.frombuffer(body, dtype=_WHOLE[width]).astype(np.uint32)
-    filled = count * width % 8
-    if filled and body[-1] >> filled:
-        raise WireError("bits after the last code")
+    check_end(body, count, width)
     groups = -(-count // _WORD)
     padded = np.zeros(groups * width * 8, dtype=np.uint8)
     padded[: len(body)] = np.frombuffer(body, dtype=np.uint8)
@@ -63,3 +61,10 @@ def unpack(body: Buffer, count: int, width: int) -> NDArray[np.uint32]:
             rows[row] |= words[word + 1] << np.uint64(_WORD - shift)
     mask = np.uint64(2**width - 1)
     return (rows & mask).T.ravel()[:count].astype(np.uint32)
+
+
+def check_end(body: Buffer, count: int, width: int) -> None:
+    """Raise WireError where the bits after the last code are not 0."""
+    filled = count * width % 8
+    if filled and body[-1] >> filled:
+        raise WireError("bits after the last code")

@@ -50,6 +50,12 @@ class Encoded:
         """The frames as they are handed to the transport."""
         return self.frames if self.report is None else [*self.frames, self.report]
 
+    def lent(self) -> Frames:
+        """The same for a receiver in this process. It can't write to them, and so copies what it
+        keeps of the sender's memory.
+        """
+        return [memoryview(frame).toreadonly() for frame in self.all()]
+
 
 def encode(packet: Packet, manner: Manner = "auto") -> Encoded:
     """The packet's frames. Payloads are on the host; their values have the type that travels, and

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from psim.errors import WireError
-from psim.quantized import EXPONENT_WIDTH, WIDEST, Quantized, Rule
+from psim.quantized import EXPONENT_WIDTH, LONG, WIDEST, Quantized, Rule
 from psim.vectors import torch
 from psim.wire import bits, indices
 from psim.wire.layout import (
@@ -91,6 +91,12 @@ def describe(payload: Quantized) -> list[int]:
 def buffers(payload: Quantized) -> list[np.ndarray]:
     """Lengths, where they travel, and codes; the scales go between them."""
     lengths = [] if _uniform(payload) else [payload.lengths.numpy().astype(_LENGTH)]
+    if payload.packed:
+        return [*lengths, payload.codes.numpy()]
+    if payload.count >= LONG:
+        from psim.kernels import strings
+
+        return [*lengths, strings.joined(payload.count, payload.width, [payload.pieces()])]
     mask = np.uint32(2**payload.width - 1)
     codes = payload.codes.numpy().view(np.uint32) & mask
     return [*lengths, bits.pack(codes, payload.width)]
@@ -109,7 +115,11 @@ def lengths_of(body: Buffer | None, shape: QuantizedShape) -> torch.Tensor:
 
 
 def codes_of(body: Buffer, shape: QuantizedShape) -> torch.Tensor:
-    """The codes, int32; signed by the rule. Raises WireError."""
+    """The codes: int32, signed by the rule, or their string. Raises WireError."""
+    if shape.codes >= LONG:
+        bits.check_end(body, shape.codes, shape.width)
+        string = np.frombuffer(body, np.uint8)
+        return torch.from_numpy(string if string.flags.writeable else string.copy())
     found = bits.unpack(body, shape.codes, shape.width).view(np.int32)
     if shape.rule is Rule.UNIFORM:
         spare = np.int32(WIDEST - shape.width)

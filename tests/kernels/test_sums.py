@@ -1,4 +1,4 @@
-"""Sums of sparse vectors: compiled, in numpy and by torch, to the bit."""
+"""Sums of vectors: compiled, in numpy and by torch, to the bit."""
 
 import numpy as np
 import pytest
@@ -93,8 +93,42 @@ def test_an_index_outside_of_the_vector_is_an_error(implementation, wrong: list[
         implementation.mean_of_sparse(10, [indices], [values], 1, np.dtype(float))
 
 
-def test_a_step_along_a_long_vector_is_a_product_and_a_subtraction() -> None:
+@pytest.mark.parametrize("sent", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_step_along_a_long_vector_is_a_product_and_a_subtraction(
+    dtype: torch.dtype, sent: torch.dtype
+) -> None:
+    """Compiled where both are of one type; a product that were not rounded would differ."""
     random = torch.Generator().manual_seed(6)
-    x, v = (torch.randn(3 * vectors.PART + 5, generator=random) for _ in "xv")
-    expected = x - v * 0.3
+    size = 3 * vectors.PART + 5
+    x = torch.randn(size, generator=random, dtype=dtype)
+    v = torch.randn(size, generator=random, dtype=sent)
+    expected = x - v.to(dtype) * 0.3
+    steps = x.clone().numpy()
+    plain.subtract_scaled(steps, v.to(dtype).numpy(), 0.3)
+    assert torch.equal(torch.from_numpy(steps), expected)
     assert torch.equal(vectors.subtract_scaled_(x, Dense(v), 0.3), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_mean_of_whole_vectors_adds_them_in_rank_order_from_zero(dtype: torch.dtype) -> None:
+    """To the bit: of 1, 1e8 and -1e8 the order decides, and of zeros the sign of the first."""
+    random = np.random.default_rng(7)
+    size = vectors.PART + 3
+    sent = [random.choice([-0.0, 1.0, 1e8, -1e8, 0.1], size).astype(np.float32) for _ in range(4)]
+    expected = torch.zeros(size, dtype=dtype).numpy()
+    for each in sent:
+        expected += each.astype(expected.dtype)
+    expected /= expected.dtype.type(3)
+    payloads = [Dense(torch.from_numpy(each)) for each in sent]
+    found = vectors.mean(payloads, 3, torch.full((size,), 7.0, dtype=dtype))
+    assert isinstance(found, Dense)
+    np.testing.assert_array_equal(found.values.numpy().view(np.uint8), expected.view(np.uint8))
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_one_entry_that_is_not_finite_is_seen(wrong: float) -> None:
+    vector = torch.randn(5000, generator=torch.Generator().manual_seed(8))
+    assert vectors.finite(vector)
+    vector[4321] = wrong
+    assert not vectors.finite(vector)

@@ -102,3 +102,13 @@ def test_a_script_without_a_guard_says_what_is_missing(tmp_path):
     assert done.returncode == 1
     assert 'put the call under if __name__ == "__main__":' in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("key", ["model", "dataset", "loss"])
+def test_what_a_problem_from_python_brings_is_not_named_as_well(tmp_path, key):
+    from torch import nn, zeros
+    from torch.utils.data import TensorDataset
+
+    brought = psim.TorchProblem(nn.Linear(2, 2), TensorDataset(zeros(8, 2), zeros(8).long()))
+    with pytest.raises(ConfigError, match=f"problem.{key}: 'mlp', and the problem that was passed"):
+        psim.run({**HERE, "problem": {key: "mlp"}}, problem=brought, out=tmp_path / "out")

@@ -84,6 +84,14 @@ def test_a_run_that_diverges_is_seen_without_f(metrics: dict[str, object]) -> No
         assert all(value is None or math.isfinite(value) for value in row.values())
 
 
+def test_a_run_that_diverges_says_when() -> None:
+    problem = {"name": "least_squares", "dataset": "breast_cancer"}
+    played = play(document(problem=problem, step_size=1e30, rounds=60, metrics={"every": 2}))
+    assert played.finish is not None
+    last = played.rows[-1]["round"]
+    assert played.finish.reason == f"f or its gradient is not finite in round {last}"
+
+
 def test_stop_conditions_hold_without_f() -> None:
     played = play(document(stop={"bytes": 20_000}))
     assert played.finish == Finish("done", "bytes")

@@ -57,8 +57,27 @@ def test_it_pays_where_what_is_saved_on_the_links_is_what_compressing_takes() ->
 def test_it_may_pay_always_or_never() -> None:
     assert compared(-1e-3).bandwidth == math.inf
     assert "at any bandwidth up to 1 Tbit/s" in compared(-1e-3).line()
-    assert compared(1.0, up=1_000_000).bandwidth == 0
-    assert "does not pay at any bandwidth" in compared(1.0, up=1_000_000).line()
+    assert compared(1e6).bandwidth == 0
+    assert "does not pay at any bandwidth" in compared(1e6).line()
+
+
+def test_where_no_bytes_are_saved_noise_decides_nothing() -> None:
+    for compress in (-1e-3, 1e-3):
+        same = compared(compress, up=1_000_000)
+        assert same.bandwidth == 0
+        assert "nothing is compressed: as many bytes travel" in same.line()
+
+
+def test_each_network_has_a_plain_side_of_its_own() -> None:
+    one, again = compared(0.05), compared(0.04)
+    faster = {"uplink": {"bandwidth": "1 Gbit/s"}}
+    other = Comparison(
+        side("other", 0.05, 10_000, **faster), side("plain", 0.0, 10**6, **faster), 9
+    )
+    drawn = figure([one, again, other]).axes[0]
+    labels = [label.get_text() for label in drawn.get_yticklabels()]
+    assert labels == ["mine", "mine", "other", "plain, as mine", "plain, as other"]
+    assert len(figure([one, again]).axes[0].get_yticklabels()) == 3
 
 
 def test_a_bar_is_as_long_as_its_round() -> None:
@@ -83,7 +102,10 @@ def test_the_command_measures_both_sides_on_the_same_work(tmp_path: Path) -> Non
     assert result.exit_code == 0
     assert result.output.startswith("mine (ef, topk, n = 3, d = 30): compression ")
     assert out.stat().st_size > 1000
-    up = next(line for line in result.output.splitlines() if line.startswith("bytes up"))
+    lines = result.output.splitlines()
+    wait = next(line for line in lines if line.startswith("wait"))
+    assert wait.split()[1:] == ["0", "s", "0", "s"], "all workers' links are alike"
+    up = next(line for line in lines if line.startswith("bytes up"))
     # An array's head and eight fields, an index and a float64; one field less and 30 floats; and a
     # frame's two bytes (docs/wire.md).
     assert up.split()[2:] == [str(9 + 1 + 8 + 2), "B", str(8 + 30 * 8 + 2), "B"]

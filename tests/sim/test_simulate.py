@@ -63,6 +63,23 @@ def test_a_run_in_process_does_not_depend_on_processes():
     assert one.x.equal(four.x)
 
 
+def test_ranks_that_are_sent_the_model_do_not_share_the_masters() -> None:
+    """Where not all take part, some are sent x and the others what leads to it. Vectors of this
+    length are decoded uncopied.
+    """
+    some = {
+        "problem": {"name": "logistic", "dataset": "breast_cancer", "dimension": 2500},
+        "rounds": 6,
+        "method": {"name": "dcgd", "downlink": "update"},
+        "participation": {"kind": "sampled", "fraction": 0.5},
+        "step_size": 0.5,
+        "metrics": {"every": 6},
+    }
+    update, _ = carried(**some)
+    model, _ = carried(**{**some, "method": {"name": "dcgd", "downlink": "model"}})
+    assert update.x.equal(model.x)
+
+
 @pytest.mark.parametrize(
     ("stop", "last"),
     [({"grad_norm_sq": 1e6}, 0), ({"time": "12 ms"}, 2), ({"bytes": 1}, 1), ({"time": 1e6}, 5)],

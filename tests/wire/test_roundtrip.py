@@ -32,6 +32,16 @@ def test_every_form_type_and_size_arrives_to_the_bit(
         assert measured == encode(packet).size
 
 
+def test_long_values_are_views_of_the_frames_and_copies_where_these_are_lent() -> None:
+    """A receiver in the sender's process would otherwise move with what the sender changes."""
+    x = torch.arange(1.0 * INLINE)
+    encoded, expected = encode(Packet(Kind.MODEL, 0, 0, (Dense(x),))), Expected(INLINE, 1, 1)
+    (view,), (copy,) = (decode(f, expected)[0].payloads for f in (encoded.all(), encoded.lent()))
+    x += 1
+    assert torch.equal(view.values, x)
+    assert torch.equal(copy.values, x - 1)
+
+
 @pytest.mark.parametrize("count", [INLINE // 8 - 1, INLINE // 8, INLINE // 8 + 1])
 def test_one_frame_up_to_the_limit_and_a_frame_for_each_buffer_above(count: int) -> None:
     packet = Packet(Kind.MODEL, 1, 0, (payload("dense", count, count),))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from psim.data.learning.settings import PATH
-from psim.errors import ConfigError, DataError
+from psim.errors import ConfigError, DataError, PsimError
 from psim.problems.batches import Batch
 from psim.problems.examples import Examples, Learning, Task
 from psim.problems.learning.named import attribute
@@ -107,6 +107,11 @@ def open_mapped(name: str, args: Mapping[str, object]) -> Learning:
         made = make(**args)
     except TypeError as error:
         raise ConfigError(f"{name!r} does not take these arguments: {error}", PATH) from None
+    except PsimError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the user's function raises
+        reason = str(error).strip().partition("\n")[0]
+        raise DataError(f"{name!r} gives no data set: {type(error).__name__}: {reason}") from None
     if isinstance(made, Learning):
         return made
     train, test = made if isinstance(made, tuple) and len(made) == 2 else (made, None)

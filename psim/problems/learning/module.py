@@ -120,7 +120,11 @@ class FlatModule:
     ) -> torch.Tensor:
         self._module.train(training)
         outputs = functional_call(self._module, (parameters, buffers), (inputs,))
-        assert isinstance(outputs, torch.Tensor)
+        if not isinstance(outputs, torch.Tensor):
+            raise ConfigError(
+                f"the model's output is a {type(outputs).__name__}: return one tensor",
+                "problem.model",
+            )
         return outputs
 
 

@@ -107,15 +107,20 @@ def test_published_folders(cifar10, own_folders, monkeypatch, folder, form, suff
         assert np.array_equal(mine, other)
 
 
-def test_cifar100_from_its_archive(own_folders, monkeypatch):
-    monkeypatch.setattr(named_images, "SIZES", (8, 4))
-    train, test = drawn(8, 1, 100), drawn(4, 2, 100)
-    with tarfile.open(own_folders[0] / "cifar-100-binary.tar.gz", "w:gz") as archive:
+def pack(path, train, test, compresslevel=9):
+    """CIFAR-100's archive of these two parts."""
+    with tarfile.open(path, "w:gz", compresslevel=compresslevel) as archive:
         for name, part in (("train.bin", train), ("test.bin", test)):
             member = tarfile.TarInfo(f"cifar-100-binary/{name}")
             content = binary(*part, coarse=True)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
+
+
+def test_cifar100_from_its_archive(own_folders, monkeypatch):
+    monkeypatch.setattr(named_images, "SIZES", (8, 4))
+    train, test = drawn(8, 1, 100), drawn(4, 2, 100)
+    pack(own_folders[0] / "cifar-100-binary.tar.gz", train, test)
     found = open_learning("cifar100", {"mean": [0, 0, 0], "std": [1, 1, 1]})
     images, targets = found.train.batch(np.arange(8))
     expected = normalized(train[0], (0.0,) * 3, (1.0,) * 3)
@@ -202,6 +207,18 @@ def test_damaged_archives_are_named(own_folders):
         open_learning(str(path), {})
     with pytest.raises(DataError, match=r"cifar-100-binary\.tar\.gz.*psim data get cifar100"):
         open_learning("cifar100", {})
+
+
+def test_an_archive_with_a_wrong_checksum_is_refused(own_folders):
+    """A pixel that is another one: nothing but gzip's checksum says so."""
+    path = own_folders[0] / "cifar-100-binary.tar.gz"
+    pack(path, drawn(8, 1, 100), drawn(4, 2, 100), compresslevel=0)
+    assert open_learning(str(path), {}).train.count == 8
+    content = bytearray(path.read_bytes())
+    content[10_000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="cannot be read: CRC check failed"):
+        open_learning(str(path), {})
 
 
 def save(folder: Path, **arrays: object) -> str:

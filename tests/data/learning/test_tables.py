@@ -87,6 +87,10 @@ def nothing() -> object:
     return Learning(wrapped(Squares(3)), None, "other", "brought")
 
 
+def broken() -> object:
+    raise FileNotFoundError("images.tar")
+
+
 def test_what_a_callable_gives(monkeypatch):
     monkeypatch.setitem(sys.modules, "mine", sys.modules[__name__])
     found = open_learning("mine:squares", {"count": 9, "test": 4, "classes": True})
@@ -100,6 +104,8 @@ def test_what_a_callable_gives(monkeypatch):
     assert open_learning("mine:nothing", {}).note == "brought"
     with pytest.raises(ConfigError, match=r"dataset_args: .*does not take these arguments"):
         open_learning("mine:squares", {"number": 9})
+    with pytest.raises(DataError, match=r"gives no data set: FileNotFoundError: images\.tar"):
+        open_learning("mine:broken", {})
     with pytest.raises(ConfigError, match=r"problem\.dataset: .*cannot be imported"):
         open_learning("mine:cubes", {})
 

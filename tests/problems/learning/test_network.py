@@ -1,6 +1,7 @@
 """Networks as problems: the methods, minibatches, tests and rows are the ones they should be."""
 
 import math
+import re
 from collections.abc import Iterator
 
 import learnable
@@ -188,22 +189,25 @@ def test_what_is_drawn_follows_from_seed_rank_and_round() -> None:
     assert not np.array_equal(one.iterates[1], still.iterates[1])
 
 
-def test_a_run_whose_loss_is_not_finite_ends_and_says_where() -> None:
-    played = play(
-        document(rounds=300, problem=problem(loss="learnable:exploding"), metrics={"every": 50})
-    )
+@pytest.mark.parametrize("batch", [8, "full"])
+def test_a_run_whose_loss_is_not_finite_ends_and_says_where(batch: int | str) -> None:
+    exploding = problem(loss="learnable:exploding", batch=batch)
+    played = play(document(rounds=300, step_size=0.5, problem=exploding, metrics={"every": 50}))
     assert played.finish is not None
     assert played.finish.status == "diverged"
     last = played.node.round
     assert played.finish.reason is not None
-    assert f"is not finite in round {last}" in played.finish.reason
+    assert re.match(rf"the loss of rank \d is not finite in round {last}", played.finish.reason)
     assert 0 < last < 300
     assert last % 50, "it need not wait for a row"
 
 
+FEW = {"model": "mlp", "model_args": {"classes": 9}, "dataset": "digits"}
 WRONG = [
+    ({"problem": problem(**FEW)}, "model_args: the model gives 9 logits, .* have 10 classes"),
     ({"problem": problem(model="learnable:WithAnUnusedLayer")}, "spare.weight, spare.bias"),
     ({"problem": problem(model="learnable:nothing")}, "problem.model: .*nothing"),
+    ({"problem": problem(model="learnable:Talkative")}, "output is a tuple: return one tensor"),
     ({"problem": problem(loss="crossentropy")}, "did you mean cross_entropy"),
     ({"problem": problem(loss="mse")}, "problem.model: .*fails on inputs of shape"),
     ({"step_size": {"rule": "theorem2"}}, "needs L, which nobody knows for a network"),

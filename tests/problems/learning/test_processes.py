@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import learnable
 import pytest
 from processes import lasting, summary
 
 import psim
-from psim.errors import ConfigError, DataError
+from psim.errors import ConfigError, DataError, UsageError
 
 CONFIG: dict[str, object] = {
     "rounds": 8,
@@ -51,6 +52,23 @@ def test_bits_do_not_depend_on_processes_and_transport(tmp_path: Path) -> None:
             assert 0 < held["loaded"] <= held["peak"]
 
 
+def test_objects_run_here_and_in_processes_that_get_a_copy(tmp_path: Path) -> None:
+    train, test = learnable.data()
+    module = learnable.network()
+    named = psim.TorchProblem(module, train, test=test)
+    brought = {key: CONFIG[key] for key in ("rounds", "workers", "step_size", "compute")}
+    brought |= {"problem": {"batch": 8}, "method": "sgd"}
+    ways = {"here": {"transport": "inproc"}, "there": {"processes": 2}}
+    for name, how in ways.items():
+        psim.run({**brought, **how}, out=tmp_path / name, problem=named)
+    here, there = (summary(tmp_path / name) for name in ways)
+    assert here["x_sha256"] == there["x_sha256"]
+    no_copy = psim.TorchProblem(module, train, lambda outputs, _: outputs.square().mean())
+    psim.run({**brought, **ways["here"]}, out=tmp_path / "lambda", problem=no_copy)
+    with pytest.raises(UsageError, match=r"can't be copied to another process: .*lambda"):
+        psim.run({**brought, **ways["there"]}, out=tmp_path / "never", problem=no_copy)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
@@ -68,7 +86,7 @@ def test_wrong_input_is_seen_before_anything_is_written(
 
 
 def test_a_device_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    for device in ("cuda:77", "quantum"):
+    for device in ("cuda:77", "quantum", "meta"):
         with pytest.raises(ConfigError, match=f"--device {device}: .* use --device cpu"):
             psim.run(CONFIG, out=tmp_path / "out", device=device)
     convex = {**CONFIG, "problem": {"name": "logistic", "dataset": "digits"}, "evaluate": None}
