@@ -14,7 +14,6 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from psim.problems.learning.module import FlatModule
-from psim.runtime import heap
 
 
 class _Given(torch.autograd.Function):
@@ -69,9 +68,7 @@ def differentiate(vector: torch.Tensor, rank: int, ranks: int) -> None:
 
 @cache
 def _flat(size: int) -> FlatModule:
-    """The network as workers have it, in a process that keeps its memory as they do."""
-    heap.share()
-    heap.keep(size)
+    """The network as workers have it."""
     return FlatModule(Still(size), torch.device("cpu"))
 
 

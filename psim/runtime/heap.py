@@ -1,11 +1,12 @@
-"""The C library's free memory, kept by the process for the next vector.
+"""The C library's free memory, kept by the master for the next vector.
 
 By itself glibc hands blocks of 32 MiB and more back to the kernel when they are freed. The next one
 is made of fresh pages, which the kernel clears and maps one by one at their first touch: that takes
 four times as long as copying what will be in them. A round of long vectors makes such blocks for
-gradients, messages and frames, of the same sizes in every round.
+messages, frames and sums, of the same sizes in every round.
 
-What is kept counts as the process's memory until it ends or lets go. Other C libraries have no such
+Workers do without: the gradients of a network's layers would settle in the gaps, and a worker come
+to hold two to five vectors more than its model, gradient and state. Other C libraries have no such
 settings, and are left as they are.
 """
 
@@ -20,40 +21,22 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8
 _NEVER = -1
 LONG = 1 << 22
 """Entries from which vectors may be such blocks: as float64 these have 32 MiB."""
-LONGEST = 1 << 24
-"""Entries up to which workers keep them. The gradients of a network's layers settle in the gaps, so
-that a worker comes to hold one to two vectors more. With longer ones memory is what is scarce, and
-a gradient takes seconds.
-"""
 _PAD = 64 << 20
 """Bytes by which the heap grows at least: as many as a thread's heap has at most."""
 _AS_BEFORE = {_MMAP_MAX: 65_536, _TRIM_THRESHOLD: 64 << 20, _TOP_PAD: 128 << 10, _ARENA_MAX: 0}
 """glibc's own values; of the threshold the one that it has once it has freed a large block."""
 
 
-def share() -> None:
-    """One heap for all threads, so that a frame that ZeroMQ has freed serves for a vector. To be
-    called before there are threads.
-    """
-    _set({_ARENA_MAX: 1})
-
-
-def keep(size: int) -> None:
-    """Keep what is freed from here on, in a worker whose vectors have ``size`` entries."""
-    if LONG <= size <= LONGEST:
-        _keep()
-
-
 @contextmanager
 def kept(size: int) -> Iterator[None]:
-    """Inside, keep what is freed, in a master whose vectors have ``size`` entries and are worth it;
-    afterwards let go.
+    """Inside, keep what is freed, where vectors have ``size`` entries and are worth it; afterwards
+    let go. To be entered before there are threads: there is one heap for all of them, so that a
+    frame that ZeroMQ has freed serves for a vector.
     """
     if size < LONG:
         yield
         return
-    share()
-    _keep()
+    _set({_ARENA_MAX: 1, _MMAP_MAX: 0, _TRIM_THRESHOLD: _NEVER, _TOP_PAD: _PAD})
     try:
         yield
     finally:
@@ -61,10 +44,6 @@ def kept(size: int) -> Iterator[None]:
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:
             trim(0)
-
-
-def _keep() -> None:
-    _set({_MMAP_MAX: 0, _TRIM_THRESHOLD: _NEVER, _TOP_PAD: _PAD})
 
 
 def _set(parameters: dict[int, int]) -> None:

@@ -26,7 +26,7 @@ from psim.kernels import warm
 from psim.nodes.lobby import complaint, failure, refusal, span
 from psim.nodes.setup import agree
 from psim.nodes.worker import WorkerHost
-from psim.runtime import heap, memory, stopwatch, tcpinfo
+from psim.runtime import memory, stopwatch, tcpinfo
 from psim.runtime.garbage import left_alone
 from psim.runtime.line import Line
 from psim.runtime.pulse import Pulse
@@ -94,7 +94,6 @@ def work(
     """
     since = time.monotonic()
     pulse = Pulse() if pulse is None else pulse
-    heap.share()
     with single_threaded():
         while True:
             pulse.doing = f"waiting for a master at {address}"
@@ -135,7 +134,6 @@ class Visit:
         self.pulse.doing = f"loading the data of {who}"
         node = _load(terms, self.local)
         self.line.uncopied = largest_frame(terms.size) > LARGEST_CONTROL
-        heap.keep(terms.size)
         self.line.send(encode_control(Control(Kind.READY)))
         self.pulse.doing = f"ready as {who}"
         with left_alone():

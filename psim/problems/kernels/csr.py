@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 Naturals = NDArray[np.unsignedinteger]
+Signs = NDArray[np.int8]
 
 
 class CompiledRows(Csr):
@@ -28,7 +29,7 @@ class CompiledRows(Csr):
 
     def __init__(self, matrix: csr_array) -> None:
         super().__init__(matrix)
-        self._ends = self._matrix.indptr.astype(np.uint64)
+        self._ends = self._matrix.indptr.astype(np.min_scalar_type(self._matrix.nnz))
         self._columns = self._matrix.indices.astype(np.min_scalar_type(self.size))
         self.signs = _row_signs(self._matrix)
         """Of each row the 1 or -1 that all its entries are, where all rows have one."""
@@ -92,14 +93,14 @@ class _RowsBetween(NamedTuple):
         return product
 
 
-def _row_signs(matrix: csr_array) -> Array | None:
+def _row_signs(matrix: csr_array) -> Signs | None:
     """Of each row the 1 or -1 that all its entries are; None where they are something else."""
     entries, counts = matrix.data, np.diff(matrix.indptr)
     signs = np.ones(matrix.shape[0])
     filled = counts > 0
     signs[filled] = entries[matrix.indptr[:-1][filled]]
     alike = bool((np.abs(signs) == 1).all() and (np.repeat(signs, counts) == entries).all())
-    return signs if alike else None
+    return signs.astype(np.int8) if alike else None
 
 
 @compiled
@@ -152,7 +153,7 @@ def _scatter_of(
 
 
 @compiled
-def _sums(ends: Naturals, columns: Naturals, signs: Array, x: Array, product: Array) -> None:
+def _sums(ends: Naturals, columns: Naturals, signs: Signs, x: Array, product: Array) -> None:
     """`_times` for rows of one sign: a sum of negated terms is the negated sum, to the bit; but
     where that is 0, it is 0 and not -0.
     """
@@ -165,7 +166,7 @@ def _sums(ends: Naturals, columns: Naturals, signs: Array, x: Array, product: Ar
 
 @compiled
 def _scatter_signed(
-    ends: Naturals, columns: Naturals, signs: Array, r: Array, product: Array
+    ends: Naturals, columns: Naturals, signs: Signs, r: Array, product: Array
 ) -> None:
     """`_scatter` for rows of one sign."""
     for row in range(len(r)):
