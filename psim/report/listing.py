@@ -54,14 +54,19 @@ def _networks() -> str:
 def _datasets() -> str:
     from psim.data.archives import ARCHIVES
     from psim.data.known import KNOWN
+    from psim.problems.datasets import LEARNING_NAMES
 
     rows = [
-        f"{name:<14} N = {dataset.rows:<7} d = {dataset.dimension:<5} "
-        + ("ships with scikit-learn" if dataset.shipped else "psim data get, or PSIM_DATA")
+        (
+            name,
+            f"N = {dataset.rows:<7} d = {dataset.dimension}",
+            "ships with scikit-learn" if dataset.shipped else "psim data get, or PSIM_DATA",
+        )
         for name, dataset in KNOWN.items()
     ]
-    rows += [
-        f"{name:<14} {'for networks':<21} psim data get ({archive.file}), or PSIM_DATA"
-        for name, archive in ARCHIVES.items()
-    ]
-    return "\n".join(rows)
+    for name in LEARNING_NAMES:
+        if name not in KNOWN:
+            files = f"psim data get ({ARCHIVES[name].file}), or " if name in ARCHIVES else ""
+            files = "psim data get ml-100k, ml-1m or ml-20m, or " if name == "movielens" else files
+            rows.append((name, "for networks", f"{files}PSIM_DATA"))
+    return "\n".join(f"{name:<21} {what:<20} {where}" for name, what, where in rows)

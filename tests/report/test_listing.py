@@ -1,5 +1,6 @@
 import pytest
 
+from psim.problems.datasets import LEARNING_NAMES, NAMES
 from psim.registry import known
 from psim.report.listing import listing
 
@@ -23,4 +24,7 @@ def test_a_compressor_is_listed_with_what_it_promises():
 
 
 def test_data_sets_are_listed_with_their_sizes():
-    assert "N = 32561" in listing("datasets")
+    shown = listing("datasets")
+    assert "N = 32561" in shown
+    for name in (*NAMES, *LEARNING_NAMES):
+        assert sum(line.split()[0] == name for line in shown.splitlines()) == 1, name
