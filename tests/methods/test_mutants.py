@@ -10,7 +10,7 @@ from references import REFERENCES, difference
 from situations import disagreement, on_data, usual, with_a_tie, with_threshold
 
 from psim import vectors
-from psim.methods import base, dcgd, ef, ef21, ef21_plus
+from psim.methods import base, dcgd, ef, ef21, ef21_plus, stacked
 from psim.methods.base import Message
 from psim.vectors import add_, densify, scale, squared_norm, subtract_
 
@@ -23,14 +23,25 @@ mutation = MUTATIONS.of
 
 @mutation("dcgd")
 def the_sum_instead_of_the_mean(patch: pytest.MonkeyPatch) -> None:
-    mean = vectors.mean
-    patch.setattr(vectors, "mean", lambda payloads, count, total: mean(payloads, 1, total))
+    mean = base.mean
+    patch.setattr(dcgd, "mean", lambda messages, name, n, total: mean(messages, name, 1, total))
+
+
+@mutation("dcgd")
+def the_sum_of_a_table(patch: pytest.MonkeyPatch) -> None:
+    mean = stacked.Stacked.mean
+    patch.setattr(stacked.Stacked, "mean", lambda self, _, total: mean(self, 1, total))
 
 
 @mutation("ef21")
 def the_last_worker_is_left_out(patch: pytest.MonkeyPatch) -> None:
-    mean = vectors.mean
-    patch.setattr(vectors, "mean", lambda payloads, n, total: mean(payloads[:-1], n, total))
+    mean = base.mean
+
+    def of_the_others(messages, name, count, total):
+        others = {rank: messages[rank] for rank in sorted(messages)[:-1]}
+        return mean(others, name, count, total)
+
+    patch.setattr(base, "mean", of_the_others)
 
 
 @mutation("ef21")
