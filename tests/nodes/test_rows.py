@@ -176,7 +176,9 @@ def test_counters_only_grow(method: str) -> None:
 
 def test_a_run_that_diverges_says_so_and_its_rows_are_json() -> None:
     played = run("dcgd", step_size=1e9, rounds=500, metrics={"every": 1})
-    assert played.finish == Finish("diverged")
+    last = played.rows[-1]["round"]
+    lost = f"f or its gradient is not finite in round {last}"
+    assert played.finish == Finish("diverged", reason=lost)
     last = played.rows[-1]
     assert last["grad_norm_sq"] is None
     assert 0 < last["round"] < 500
