@@ -10,17 +10,16 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from psim.errors import WireError
 from psim.methods.stacked import Stacked
 from psim.nodes.account import Weights
 from psim.nodes.master import Master
 from psim.tables import Table
+from psim.wire.alike_sizes import framed_each
 from psim.wire.decode import decode_together
 from psim.wire.layout import SHARED
 from psim.wire.messages import Kind
-from psim.wire.size import framed
 
 if TYPE_CHECKING:
     from psim.nodes.instructions import Instruction
@@ -50,7 +49,7 @@ class TableMaster(Master):
         self._tables.append(alike)
         self.awaited.difference_update(alike.ranks)
         if self.emulation is not None:
-            ranks, sizes = np.array(alike.ranks), _framed(np.array(alike.lengths))
+            ranks, sizes = np.array(alike.ranks), framed_each(np.array(alike.lengths))
             self.emulation.messages(ranks, sizes, alike.reports[:, 0], self._elapsed())
         return [] if self.awaited else self._gathered()
 
@@ -69,7 +68,8 @@ class TableMaster(Master):
         ranks, place = found.ranks, 0
         for frames, hosted in arrived:
             end = place + len(frames) // 2
-            if not all(rank in hosted for rank in ranks[place:end]):
+            whole = frames and len(frames) % 2 == 0  # a message and its report, of one peer
+            if not whole or not all(rank in hosted for rank in ranks[place:end]):
                 return None
             place = end
         due = len(set(ranks)) == len(ranks) and self.awaited.issuperset(ranks)
@@ -96,9 +96,6 @@ class TableMaster(Master):
             ranks, lengths, table = ranks[order], lengths[order], table.take(order)
         self._messages = Stacked("c", ranks, table)  # type: ignore[assignment]
         nnz = table.values.numel()
-        self.account.together(Weights(ranks, lengths, _framed(lengths), 32 * nnz, nnz), self.round)
-
-
-def _framed(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """`size.framed` of each."""
-    return np.array([*map(framed, lengths.tolist())])
+        self.account.together(
+            Weights(ranks, lengths, framed_each(lengths), 32 * nnz, nnz), self.round
+        )

@@ -29,10 +29,14 @@ def sizes_like(message: Encoded, rank: int, ranks: Integers) -> Sizes:
     first = len(message.frames[0])
     lengths = first + _width(ranks) - _width(np.array([rank]))
     others = message.size.framed - framed(first)
-    # Each of the few lengths that there are.
+    return Sizes(message.size.payload - first + lengths, framed_each(lengths) + others)
+
+
+def framed_each(lengths: Integers) -> Integers:
+    """`size.framed` of each: of the few lengths that there are."""
     found, which = np.unique(lengths, return_inverse=True)
-    own = np.array([framed(length) for length in found.tolist()])[which]
-    return Sizes(message.size.payload - first + lengths, own + others)
+    each: Integers = np.array([framed(length) for length in found.tolist()])[which]
+    return each
 
 
 def same_length(count: int, size: int, manner: Manner) -> bool:

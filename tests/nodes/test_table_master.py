@@ -93,6 +93,15 @@ def test_messages_of_other_forms_are_taken_as_they_are(node, monkeypatch):
     assert node.account.ledger.total("up", "message").messages == WORKERS
 
 
+def test_frames_of_two_peers_are_not_put_together_to_a_message(node):
+    """Or the second could send in the name of rank 1, which is another's."""
+    message, report = frames(0, sparse(0))
+    other = [report, *frames(1, sparse(1))]
+    before = set(node.awaited)
+    assert node.receive_together([([message], [2]), (other, [0])]) is None
+    assert node.awaited == before
+
+
 @pytest.mark.parametrize(
     ("arrived", "why"),
     [
