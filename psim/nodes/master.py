@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -28,6 +27,7 @@ from psim.nodes.kept_back import KeptBack
 from psim.nodes.limits import NONE, Limits
 from psim.nodes.naming import unpack
 from psim.nodes.outgoing import Outgoing
+from psim.nodes.participation import Attendance
 from psim.nodes.rows import Answer, Event, Found, Row, Sums, row
 from psim.nodes.shared import SharedIndices
 from psim.vectors import Dense, Payload, Shared, torch
@@ -44,15 +44,6 @@ if TYPE_CHECKING:
 
 DOWN = "compressor_down"
 """The key of a method's compressor for what the master sends."""
-
-
-@dataclass(slots=True)
-class Attendance:
-    """How many messages made updates, how many were late, and how many of these were dropped."""
-
-    used: int = 0
-    late: int = 0
-    dropped: int = 0
 
 
 class Master:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from psim.nodes.account import Account
     from psim.nodes.instructions import Finish
-    from psim.nodes.master import Attendance
+    from psim.nodes.participation import Attendance
     from psim.vectors import torch
 
 

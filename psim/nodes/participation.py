@@ -91,6 +91,15 @@ class Deadline(Participation):
         return min(until, float(arrived.max())) if len(arrived) else until
 
 
+@dataclass(slots=True)
+class Attendance:
+    """How many messages made updates, how many were late, and how many of these were dropped."""
+
+    used: int = 0
+    late: int = 0
+    dropped: int = 0
+
+
 def participation(config: Config) -> Participation:
     """Whose messages make a round, as the config says."""
     wanted, n = config.participation, config.workers

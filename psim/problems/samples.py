@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from psim.problems.base import DataProblem, SmoothShare
-from psim.problems.batched import Batched, Cut, Some
+from psim.problems.batched import Batched, Cut, Shards, Some
 from psim.problems.pool import Pool
 from psim.problems.products import COMPILED_FROM
 from psim.problems.rows import Rows
@@ -32,11 +32,9 @@ class SampleShares:
         """
         if ranks is None:
             return self._problem.batched(self._pooled, self._cuts)
-        every = np.arange(self._pooled.count)
-        own = [every[self._cuts[rank]] for rank in ranks]
-        ends = np.cumsum([0, *map(len, own)]).tolist()
-        cuts = [slice(start, end) for start, end in pairwise(ends)]
-        rows = self._pooled.take(np.concatenate(own))
+        picked = Shards(self._cuts, self._pooled.count).of(np.array(ranks))
+        cuts = [slice(start, end) for start, end in pairwise(picked.bounds.tolist())]
+        rows = self._pooled.take(picked.which)
         if isinstance(rows.features, np.ndarray) or rows.features.nnz < COMPILED_FROM:
             return None
         found = self._problem.batched(rows, cuts)
