@@ -17,10 +17,27 @@ def host(
     """The host of ``ranks``, ready for the first broadcast. ``measured``: what a rank's computing
     takes is wanted, in seconds of the ``stopwatch``.
     """
-    several = len(ranks) > 1 and table_host.worthwhile(setup)
-    if several and isinstance(problem, OpenedProblem):
-        together = TableHost(setup, problem.batched(ranks), ranks, stopwatch, measured)
+    together = _together(setup, problem, ranks, stopwatch, measured)
+    if together is not None:
         together.prepare()
         return together
     shares = {rank: problem.share(rank) for rank in ranks}
     return WorkerHost(setup, shares, stopwatch, problem.device)
+
+
+def compile_first(setup: Setup, problem: Opened) -> None:
+    """Compile, before they are started, what all hosts of this run would compile, each by itself:
+    once on a machine.
+    """
+    together = _together(setup, problem, range(1), float, measured=False)
+    if together is not None:
+        together.prepare()
+
+
+def _together(
+    setup: Setup, problem: Opened, ranks: range, stopwatch: Callable[[], float], measured: bool
+) -> TableHost | None:
+    """The host that computes the ranks together; None where that is not possible, or slower."""
+    if not (table_host.worthwhile(setup) and isinstance(problem, OpenedProblem)):
+        return None
+    return TableHost(setup, problem.batched(ranks), ranks, stopwatch, measured)

@@ -7,6 +7,7 @@ number of entries in each row. A compressor that derives from one of these has n
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,17 @@ def selection(compressor: Compressor, size: int) -> Select | None:
     if type(compressor) is not TopK or compressor.scope != "model":
         return None
     k = compressor.kept(size)
-    return everything_listed if k >= size else lambda table: largest(table, k)
+    return everything_listed if k >= size else Largest(k)
+
+
+@dataclass(frozen=True, slots=True)
+class Largest:
+    """The k entries of largest magnitude of each row; fewer than all."""
+
+    k: int
+
+    def __call__(self, table: Floats) -> Indices:
+        return largest(table, self.k)
 
 
 def everything(table: Floats) -> None:

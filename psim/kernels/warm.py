@@ -21,11 +21,13 @@ def prepare(size: int) -> None:
 def load() -> None:
     """Load what earlier processes have compiled, if they have. Starts no thread."""
     from psim.compiled import on_disk
-    from psim.kernels import quantize, selection
+    from psim.kernels import quantize, rows, selection
 
     # What takes longest stands for the others.
     if on_disk(selection._select) and on_disk(quantize.neighbours):  # noqa: SLF001
         _call()
+    if on_disk(rows.of_difference):
+        _call_rows()
 
 
 def _call() -> None:
@@ -39,6 +41,14 @@ def _call() -> None:
         sums.mean_of_sparse(8, [indices], [values], 1, dtype)
         sums.subtract_scaled(other, vector, 1.0)
         _call_codes(vector)
+
+
+def _call_rows() -> None:
+    """What EF21's workers, with Top-k of short vectors, call in each round."""
+    from psim.kernels import rows
+
+    vectors, kept, slots = np.ones((1, 8)), np.zeros((1, 8)), np.zeros(1, np.int32)
+    rows.of_difference(vectors, kept, slots, np.empty((1, 2), np.int64), np.empty((1, 2)))
 
 
 def _call_codes(vector: Floats) -> None:

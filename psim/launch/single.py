@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from psim import hosts
 from psim.config import Config
 from psim.errors import ConfigError, PsimError
 from psim.experiment import Experiment, Opener, prepare
@@ -113,6 +114,7 @@ def _tcp(experiment: Experiment, journal: Journal) -> Outcome:
     from psim.runtime.serve import Server, largest_frame
 
     assert experiment.config.processes is not None
+    hosts.compile_first(experiment.setup, experiment.problem)
     size, local = experiment.setup.size, LocalWorkers()
     with heap.kept(size):
         hub = Hub(LOOPBACK, largest_frame(size))

@@ -58,8 +58,11 @@ class Stacked(Together):
             return Dense(vectors.add_(total.zero_(), entries) / count)
         if indices.numel() >= vectors.MANY or table.size > SHORT:
             return vectors.mean([table.row(number) for number in range(len(table))], count, total)
-        support = np.unique(indices.numpy())
-        sums = np.bincount(indices.numpy(), values.to(total.dtype).numpy(), table.size)
+        where = indices.numpy()
+        present = np.zeros(table.size, dtype=bool)
+        present[where] = True
+        support = np.flatnonzero(present)
+        sums = np.bincount(where, values.to(total.dtype).numpy(), table.size)
         return Sparse(
             table.size, torch.from_numpy(support), torch.from_numpy(sums[support]) / count
         )

@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from psim.net.links import link_bytes
 from psim.wire.alike_sizes import Sizes
-from psim.wire.ledger import Charge, Ledger
+from psim.wire.ledger import Category, Charge, Ledger
 from psim.wire.messages import Packet
 from psim.wire.size import REPORT_SIZE, Size
+
+UNBOOKED = 1 << 16
+"""Messages that are charged later, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,19 @@ class Account:
 
     def __init__(self, workers: int, mtu: int, starts: bool) -> None:
         self.workers, self.mtu, self.starts = workers, mtu, starts
-        self.ledger = Ledger(workers)
+        self._ledger = Ledger(workers)
+        self._unbooked: list[tuple[Category, Weights]] = []
+        self._unbooked_messages = 0
         self.start_bits = 0.0
         self.finish_bits = 0.0
         self._bits = self._round_bits = self._round_nnz = self._round_messages = 0
         self._nnz: float | None = None
+
+    @property
+    def ledger(self) -> Ledger:
+        """All that was charged so far."""
+        self._book()
+        return self._ledger
 
     def broadcast(self, size: Size, category: Literal["setup", "broadcast"]) -> None:
         """x^t, to every worker."""
@@ -93,17 +104,33 @@ class Account:
         self._round_messages += len(arrived)
 
     def together(self, messages: Weights, round: int) -> None:
-        """`messages` of one round by many ranks at once."""
-        starts, (ranks, payload, framed, bits, nnz) = self.starts and round == 0, messages
-        count, link = len(ranks), int(link_bytes(framed, self.mtu).sum())
-        cost = Charge(count, bits, int(payload.sum()), int(framed.sum()), link)
-        self.ledger.charge_many("up", "start" if starts else "message", ranks, framed, cost)
-        reports = Charge(1, 0, *REPORT_SIZE, 0).times(count)
-        each = np.full(count, REPORT_SIZE.framed)
-        self.ledger.charge_many("up", "diagnostic", ranks, each, reports)
-        self._round_bits += bits
-        self._round_nnz += nnz
-        self._round_messages += count
+        """`messages` of one round by many ranks at once. They are booked later, with those of other
+        rounds: a round doesn't wait for it.
+        """
+        category: Category = "start" if self.starts and round == 0 else "message"
+        self._unbooked.append((category, messages))
+        self._unbooked_messages += len(messages.ranks)
+        if self._unbooked_messages > UNBOOKED:
+            self._book()
+        self._round_bits += messages.bits
+        self._round_nnz += messages.nnz
+        self._round_messages += len(messages.ranks)
+
+    def _book(self) -> None:
+        """Charge what is not booked yet."""
+        entries, self._unbooked, self._unbooked_messages = self._unbooked, [], 0
+        for category in sorted({category for category, _ in entries}):
+            some = [messages for of, messages in entries if of == category]
+            ranks = np.concatenate([messages.ranks for messages in some])
+            payload = np.concatenate([messages.payload for messages in some])
+            framed = np.concatenate([messages.framed for messages in some])
+            count, bits = len(ranks), sum(messages.bits for messages in some)
+            link = int(link_bytes(framed, self.mtu).sum())
+            cost = Charge(count, bits, int(payload.sum()), int(framed.sum()), link)
+            self._ledger.charge_many("up", category, ranks, framed, cost)
+            reports = Charge(1, 0, *REPORT_SIZE, 0).times(count)
+            each = np.full(count, REPORT_SIZE.framed)
+            self._ledger.charge_many("up", "diagnostic", ranks, each, reports)
 
     def question(self, size: Size, category: Literal["diagnostic", "finish"]) -> None:
         """What all workers are asked; diagnostics are on no emulated link."""

@@ -118,6 +118,11 @@ class Master:
             return self._take_diagnostics(arrived)
         return self._take_residuals(arrived)
 
+    def enough(self, frames: int) -> bool:
+        """Whether so many frames may be all that is due, where this master ``pools``."""
+        del frames
+        return True
+
     def receive_together(
         self, arrived: Sequence[tuple[Sequence[Buffer], Collection[int]]]
     ) -> list[Instruction] | None:

@@ -5,7 +5,7 @@ What it makes of a round is what `worker.WorkerHost` makes of it rank by rank, t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from psim.compressors.tables import selection
 from psim.methods.base import Schema
-from psim.methods.crowds import CompressRows, Crowd, crowd
+from psim.methods.compress_rows import CompressRows
+from psim.methods.crowds import Crowd, crowd
 from psim.nodes.worker import WorkerHost
 from psim.tables import Table
 from psim.vectors import Dense, Payload, squared_norm, torch
@@ -24,6 +25,7 @@ from psim.wire.messages import Kind, Packet
 if TYPE_CHECKING:
     from psim.nodes.setup import Setup
     from psim.problems.batched import Batched
+    from psim.wire.layout import Buffer
 
 Floats = NDArray[np.float64]
 Ranks = NDArray[np.int64]
@@ -78,6 +80,9 @@ class TableHost(WorkerHost):
     ) -> None:
         super().__init__(setup, {}, stopwatch)
         self.hosted = ranks
+        self._listed = np.array(sorted(ranks))
+        self._at_once = max(1, AT_ONCE // setup.size)
+        """As many ranks are computed together as is best for the cache."""
         self._problem = problem
         select = selection(setup.compressor, setup.size)
         assert select is not None, "it is possible"
@@ -89,17 +94,30 @@ class TableHost(WorkerHost):
         self._seconds = np.full(setup.workers, np.nan if measured else 0.0)
         """What each rank took when it last worked by itself."""
 
+    @np.errstate(all="ignore")
     def prepare(self) -> None:
-        """Compile, or load, before the first round what gradients of few ranks and of many need."""
+        """Compile, or load, before the first round what messages of few ranks and of many need."""
         origin = torch.zeros(self.setup.size, dtype=torch.float64)
-        ranks = np.array(sorted(self.hosted))
-        for some in (ranks[:1], next(self._parts(ranks))):
-            self._problem.gradients(origin, some)
+        tried = crowd(self.setup.method.worker(origin), self.setup.workers)
+        assert tried is not None, "it is possible"
+        for some in (self._listed[:1], next(self._parts(self._listed))):
+            gradients = self._problem.gradients(origin, some)
+            tried.message(some, gradients, self.setup.step(1), self._compress)
+
+    def receive(self, frames: Sequence[Buffer]) -> Iterator[tuple[int, Encoded]]:
+        """Most rounds begin with the model for all ranks: no more is done then than must be."""
+        model = self._models.read(frames, self.round + 1) if self._straight else None
+        if model is None:
+            return super().receive(frames)
+        assert self.iterate is not None
+        self.round, self.iterate.x = model.round, model.payloads[0].values.to(torch.float64)
+        return self._messages(self._listed)
 
     @np.errstate(all="ignore")  # a run that diverges overflows; its row says so
-    def _messages(self, wanted: set[int]) -> Iterator[tuple[int, Encoded]]:
-        ranks = np.array(sorted(wanted))
-        table = Table.joined([*self._tables(ranks)])
+    def _messages(self, wanted: Collection[int]) -> Iterator[tuple[int, Encoded]]:
+        ranks = self._listed if len(wanted) == len(self._listed) else np.array(sorted(wanted))
+        alone = self._measured or len(ranks) > self._at_once
+        table = Table.joined([*self._tables(ranks)]) if alone else self._table(ranks)
         listed, seconds = ranks.tolist(), self._seconds[ranks].tolist()
         made = encode_alike(self.round, listed, table, seconds, self.setup.indices)
         return zip(listed, made, strict=True)
@@ -108,7 +126,7 @@ class TableHost(WorkerHost):
     def _reported(self, question: Packet) -> Iterator[tuple[int, Encoded]]:
         x, round = self._asked_about(question), question.round
         complete, answers = self.setup.complete(round), []
-        for some in self._parts(np.array(sorted(self.hosted))):
+        for some in self._parts(self._listed):
             numbers, gradients = self._numbers(x, some, complete)
             for place, rank in enumerate(some.tolist()):
                 payloads: tuple[Payload, ...] = ()
@@ -158,13 +176,19 @@ class TableHost(WorkerHost):
         gradients = self._problem.gradients(self.iterate.x, ranks)
         return self._crowd.message(ranks, gradients, self.setup.step(self.round), self._compress)
 
+    @property
+    def _straight(self) -> bool:
+        """Whether the model that begins the next round is all that can be due."""
+        unanswered = self._unaddressed or self.setup.participation.partial or self._beside
+        return self.iterate is not None and not unanswered
+
     def _start(self, x0: torch.Tensor) -> None:
         self.iterate = self.setup.iterate(x0)
         self._crowd = crowd(self.setup.method.worker(x0), self.setup.workers)
 
     def _parts(self, ranks: Ranks) -> Iterator[Ranks]:
-        """As many ranks at a time as is best for the cache."""
-        count = max(1, AT_ONCE // self.setup.size)
+        """The ranks that are computed together."""
+        count = self._at_once
         return (ranks[start : start + count] for start in range(0, len(ranks), count))
 
     def _look(self, ranks: Ranks) -> None:

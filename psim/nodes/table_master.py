@@ -40,6 +40,9 @@ class TableMaster(Master):
         instructions = self.receive_together([(frames, ranks)])
         return super().receive(frames, ranks) if instructions is None else instructions
 
+    def enough(self, frames: int) -> bool:
+        return self._awaiting is not Kind.MESSAGE or frames >= 2 * len(self.awaited)
+
     def receive_together(
         self, arrived: Sequence[tuple[Sequence[Buffer], Collection[int]]]
     ) -> list[Instruction] | None:
@@ -69,7 +72,7 @@ class TableMaster(Master):
         for frames, hosted in arrived:
             end = place + len(frames) // 2
             whole = frames and len(frames) % 2 == 0  # a message and its report, of one peer
-            if not whole or not all(rank in hosted for rank in ranks[place:end]):
+            if not whole or not all(map(hosted.__contains__, ranks[place:end])):
                 return None
             place = end
         due = len(set(ranks)) == len(ranks) and self.awaited.issuperset(ranks)

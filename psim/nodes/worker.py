@@ -25,6 +25,7 @@ from psim.wire.decode import decode_all
 from psim.wire.encode import Encoded, encode
 from psim.wire.indices import prepare
 from psim.wire.messages import Kind, Packet
+from psim.wire.models import Models
 
 if TYPE_CHECKING:
     from psim.nodes.setup import Setup
@@ -47,6 +48,7 @@ class WorkerHost:
         self.setup, self.stopwatch = setup, stopwatch
         self.device = device or torch.device(HOST)
         self.expected = setup.expected()
+        self._models = Models(setup.size, setup.dtype(setup.model), setup.rounds)
         self._shared = SharedIndices(setup, setup.compressor)
         self.iterate: Iterate | None = None
         self.master: Master | None = None
@@ -56,6 +58,8 @@ class WorkerHost:
         self.hosted: Collection[int] = shares.keys()
         """The ranks that are here."""
         self.round = -1
+        self._beside = not setup.traits.beside.empty
+        """Whether anything comes beside x^t."""
         self._unaddressed: set[int] = set()
         prepare(setup.size, setup.indices)
 
@@ -64,9 +68,12 @@ class WorkerHost:
 
         Raises WireError for anything that does not follow the protocol.
         """
-        (packet, _), *others = decode_all(frames, self.expected)
-        passed_on = [other for other, _ in others]
-        self._check(not passed_on or packet.kind == Kind.GATHERED, packet)
+        passed_on: list[Packet] = []
+        packet = self._models.read(frames, self.round + 1)
+        if packet is None:
+            (packet, _), *others = decode_all(frames, self.expected)
+            passed_on = [other for other, _ in others]
+            self._check(not passed_on or packet.kind == Kind.GATHERED, packet)
         if packet.kind == Kind.DIAGNOSE:
             yield from self._reported(self._averaged(packet))
             return
@@ -144,7 +151,7 @@ class WorkerHost:
         model, *others = packet.payloads
         self._check(isinstance(model, Dense), packet)
         beside = None
-        if packet.round and self.iterate is not None:
+        if packet.round and self.iterate is not None and self._beside:
             rest = replace(packet, payloads=tuple(others))
             beside = unpack(rest, self.setup.traits.beside, self._shared, packet.round - 1)
         else:
@@ -174,7 +181,7 @@ class WorkerHost:
     def _tell(self, update: Message, before: int) -> None:
         """Hand the ranks what comes beside x^t, where the method has anything there."""
         beside = self.setup.traits.beside
-        if beside.empty:
+        if not self._beside:
             return
         payloads = {key: value for key, value in update.payloads.items() if key in beside.payloads}
         scalars = {key: update.scalars[key] for key in beside.scalars}

@@ -60,13 +60,14 @@ class OneByOne:
 
 class Picked(NamedTuple):
     """The rows of some ranks: one rank after another, as numbers of rows of the pooled data, or as
-    a slice where they lie there so; where each rank's begin among them, with the end; and the 1/N_i
-    of each.
+    a slice where they lie there so; where each rank's begin among them, with the end; the 1/N_i
+    of each; and -1/N_i times the row's sign, where the matrix has such.
     """
 
     which: Cut
     bounds: NDArray[np.int64]
     weights: Array
+    numerators: Array
 
 
 class Some:
@@ -83,10 +84,12 @@ class Some:
 
 
 class Shards:
-    """Which of ``rows`` each rank has."""
+    """Which of ``rows`` each rank has; ``signs``: of each row, where the matrix has such."""
 
-    def __init__(self, cuts: Sequence[Cut], rows: int) -> None:
-        self._cuts, self._rows = cuts, rows
+    def __init__(
+        self, cuts: Sequence[Cut], rows: int, signs: NDArray[np.int8] | None = None
+    ) -> None:
+        self._cuts, self._rows, self._signs = cuts, rows, signs
         self._in_turn = lru_cache(maxsize=RUNS)(
             lambda first, end: self._found(np.arange(first, end))
         )
@@ -102,15 +105,19 @@ class Shards:
         if isinstance(self._cuts, Pool):
             count = self._cuts.each
             bounds = np.arange(0, count * len(ranks) + 1, count)
-            return Picked(self._cuts.table(ranks).ravel(), bounds, _weights(bounds))
+            return self._picked(self._cuts.table(ranks).ravel(), bounds)
         cuts = [self._cuts[rank] for rank in ranks.tolist()]
         every = np.arange(self._rows)
         own = [every[cut] for cut in cuts]
         bounds = np.cumsum([0, *map(len, own)], dtype=np.int64)
         which = _one_slice(cuts)
-        if which is None:
-            return Picked(np.concatenate(own), bounds, _weights(bounds))
-        return Picked(which, bounds, _weights(bounds))
+        return self._picked(np.concatenate(own) if which is None else which, bounds)
+
+    def _picked(self, which: Cut, bounds: NDArray[np.int64]) -> Picked:
+        counts = np.diff(bounds)
+        weights = np.repeat(1.0 / counts, counts)
+        signed = -weights if self._signs is None else -weights * self._signs[which]
+        return Picked(which, bounds, weights, signed)
 
 
 def _one_slice(cuts: Sequence[Cut]) -> slice | None:
@@ -132,18 +139,16 @@ class BatchedLogistic:
         matrix = signed(rows.features, rows.labels)
         assert not isinstance(matrix, np.ndarray), "`batched_logistic` has looked"
         self._signed = CompiledRows(matrix)
-        self._shards = Shards(cuts, rows.count)
+        self._shards = Shards(cuts, rows.count, self._signed.signs)
         self._regularizer = regularizer
 
     def gradients(self, x: torch.Tensor, ranks: Ranks) -> Array:
-        from psim.problems.kernels.shards import transposed_times
+        from psim.problems.kernels.shards import Quotients, transposed_times
 
         point, picked = x.numpy(), self._shards.of(ranks)
-        divisors = self._of_rows(point, picked.which, _divisors)
-        factors = np.divide(picked.weights, divisors, out=divisors)
-        np.negative(factors, out=factors)
-        table = transposed_times(self._signed, picked.which, picked.bounds, factors)
-        term = np.zeros_like(point)
+        r = Quotients(picked.numerators, self._of_rows(point, picked.which, _divisors))
+        table = transposed_times(self._signed, picked.which, picked.bounds, r)
+        term = np.zeros(len(point))
         self._regularizer.add_gradient(point, term)
         table += term
         return table
@@ -159,7 +164,7 @@ class BatchedLogistic:
         have more rows than there are.
         """
         if isinstance(which, slice):
-            return made(self._signed.between(which).times(point))
+            return made(self._signed.times_between(which, point))
         if len(which) < self._signed.rows:
             return made(self._signed.take(which).times(point))
         return made(self._signed.times(point))[which]
@@ -176,9 +181,8 @@ def batched_logistic(
 
 
 def _divisors(margins: Array) -> Array:
-    """1 + exp(m), of which 1/(…) is σ(-m); overwrites the margins."""
-    with np.errstate(over="ignore"):
-        np.exp(margins, out=margins)
+    """1 + exp(m), of which 1/(…) is σ(-m); overwrites the margins. exp may be infinite."""
+    np.exp(margins, out=margins)
     margins += 1.0
     return margins
 
@@ -188,12 +192,6 @@ def _terms(margins: Array) -> Array:
     terms: Array = np.log1p(np.exp(-np.abs(margins)))
     terms -= np.minimum(margins, 0.0)
     return terms
-
-
-def _weights(bounds: NDArray[np.int64]) -> Array:
-    """1/N_i of each row of each rank."""
-    counts = np.diff(bounds)
-    return np.repeat(1.0 / counts, counts)
 
 
 def _sums(terms: Array, bounds: NDArray[np.int64]) -> Array:

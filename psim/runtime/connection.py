@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from psim.runtime import tcpinfo
-from psim.wire.size import HANDSHAKE, framed
+from psim.wire.layout import Buffer
+from psim.wire.size import HANDSHAKE, measure
 
 
 @dataclass(slots=True)
@@ -25,13 +26,13 @@ class Connection:
         """The connection behind one of ZeroMQ's descriptors, before its first message."""
         return cls(descriptor=os.dup(descriptor))
 
-    def count_sent(self, lengths: Iterable[int]) -> None:
-        """Frames of these lengths were handed over."""
-        self.sent += sum(map(framed, lengths))
+    def count_sent(self, frames: Sequence[Buffer]) -> None:
+        """These frames were handed over."""
+        self.sent += measure(frames).framed
 
-    def count_received(self, lengths: Iterable[int]) -> None:
-        """Frames of these lengths came."""
-        self.received += sum(map(framed, lengths))
+    def count_received(self, frames: Sequence[Buffer]) -> None:
+        """These frames came."""
+        self.received += measure(frames).framed
 
     def audit(self) -> Audit:
         """Counted beside the kernel's, now. Both queues must be empty."""

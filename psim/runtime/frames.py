@@ -31,7 +31,7 @@ _MORE = int(zmq.SNDMORE)
 
 def outgoing(frames: Sequence[Buffer]) -> Sequence[Buffer | zmq.Frame]:
     """The frames with large ones made shareable: any number of sends take no copy of them."""
-    if all(len(frame) < UNCOPIED for frame in frames):
+    if max(map(len, frames)) < UNCOPIED:
         return frames
     return [
         zmq.Frame(frame, track=False, copy=False) if len(frame) >= UNCOPIED else frame

@@ -75,8 +75,10 @@ class Hub:
         except zmq.Again:
             return None
         peer = identity.bytes
-        frames = [self._first_look(peer, part) for part in parts]
-        self.connections[peer].count_received(map(len, frames))
+        if peer not in self.connections:
+            self._meet(peer, parts[0])
+        frames = [part.buffer if self._uncopied else part.bytes for part in parts]
+        self.connections[peer].count_received(frames)
         return peer, frames
 
     def send(self, peer: bytes, message: Encoded) -> None:
@@ -89,15 +91,15 @@ class Hub:
         peers that are gone.
         """
         gone = []
-        lengths = [len(frame) for frame in message.all()]
-        frames = outgoing(message.all())
+        counted = message.all()
+        frames = outgoing(counted)
         for peer in peers:
             try:
                 send(self._socket, [peer, *frames], _NOBLOCK)
             except zmq.ZMQError:
                 gone.append(peer)
             else:
-                self.connections[peer].count_sent(lengths)
+                self.connections[peer].count_sent(counted)
         return gone
 
     def departures(self) -> list[bytes]:
@@ -125,14 +127,12 @@ class Hub:
                 self.connections[peer].close()
                 self._gone.append(peer)
 
-    def _first_look(self, peer: bytes, frame: zmq.Frame) -> Buffer:
-        """A frame's buffer; a peer's first frame also tells which connection is its."""
-        if peer not in self.connections:
-            self._notice()  # this connection may have the descriptor of one that has ended
-            descriptor = int(frame.get(zmq.SRCFD))
-            self.connections[peer] = Connection.behind(descriptor)
-            self._peers[descriptor] = peer
-        return frame.buffer if self._uncopied else frame.bytes
+    def _meet(self, peer: bytes, frame: zmq.Frame) -> None:
+        """A peer's first frame tells which connection is its."""
+        self._notice()  # this connection may have the descriptor of one that has ended
+        descriptor = int(frame.get(zmq.SRCFD))
+        self.connections[peer] = Connection.behind(descriptor)
+        self._peers[descriptor] = peer
 
 
 def _why(address: str, error: zmq.ZMQError) -> str:

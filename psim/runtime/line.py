@@ -84,18 +84,28 @@ class Line:
         """The next message. Raises Departed as soon as the master is gone, RoundTimeout after
         ``deadline`` seconds without a word.
         """
-        until = time.monotonic() + deadline
+        self._pulse.turn()
+        self._wait_for(min(deadline, GLANCE))
+        try:
+            frames = receive(self._socket)
+        except zmq.Again:
+            frames = self._later(deadline, awaited)
+        found = [frame.buffer if self.uncopied else frame.bytes for frame in frames]
+        self.connection.count_received(found)
+        return found
+
+    def _later(self, deadline: float, awaited: str) -> list[zmq.Frame]:
+        """The next message, which is not there after a first look."""
+        until = time.monotonic() + deadline - self._timeout
         while (left := until - time.monotonic()) > 0:
+            if any(event == zmq.EVENT_DISCONNECTED for event, _ in self._monitor.poll()):
+                raise Departed(f"the master at {self.address} went away") from None
             self._pulse.turn()
             self._wait_for(min(left, GLANCE))
             try:
-                frames = self._take()
+                return receive(self._socket)
             except zmq.Again:
-                if any(event == zmq.EVENT_DISCONNECTED for event, _ in self._monitor.poll()):
-                    raise Departed(f"the master at {self.address} went away") from None
                 continue
-            self.connection.count_received(map(len, frames))
-            return frames
         raise RoundTimeout(f"{awaited} did not come from {self.address} for {deadline:g} s")
 
     def send(self, message: Encoded) -> None:
@@ -117,7 +127,7 @@ class Line:
 
     def _send(self, frames: Frames) -> None:
         send(self._socket, outgoing(frames))
-        self.connection.count_sent(map(len, frames))
+        self.connection.count_sent(frames)
 
     def close(self, linger: int = 0) -> None:
         """End the connection; ``linger`` ms for what is still queued."""
@@ -136,7 +146,3 @@ class Line:
         """
         if seconds != self._timeout:
             self._socket.rcvtimeo, self._timeout = max(1, round(1000 * seconds)), seconds
-
-    def _take(self) -> list[Buffer]:
-        frames = receive(self._socket)
-        return [frame.buffer if self.uncopied else frame.bytes for frame in frames]

@@ -65,6 +65,8 @@ class Server:
         self._lost: PeerError | None = None
         self._next_look = 0.0
         self._strangers: set[bytes] = set()
+        self._waiting: list[Arrived] = []
+        """Messages of this round that are not looked at yet."""
         self.memory: dict[str, dict[str, int]] = {}
         """Bytes of each worker host: once its data were loaded, and at most in the rounds."""
         self._refused = ""
@@ -140,6 +142,8 @@ class Server:
             arrived = self._next(GLANCE)
             if arrived is not None and self._take_all(node, arrived):
                 until = time.monotonic() + self.deadlines.silence
+            elif self._waiting:  # nothing comes: who has sent what should be known
+                self._take_waiting(node)
             elif time.monotonic() > until:
                 self._give_up(node)
 
@@ -157,13 +161,24 @@ class Server:
         return RealClock(Pacer(self.experiment.config.network.spin), listen, send)
 
     def _take_all(self, node: Master, first: Arrived) -> bool:
-        """Take a message, and those that have come with it: whether some are of this run."""
+        """Take a message, and those that have come with it: whether some are of this run. Where
+        that may not be all that is due, it waits for the next ones: there is more to read at once.
+        """
         guests = self.lobby.guests
         if not node.pools or self.real is not None:
             return self._take(node, *first)
-        arrived = [first, *self.hub.waiting(len(guests) - 1)]
-        if all(peer in guests for peer, _ in arrived):
-            named = [(frames, guests[peer].ranks) for peer, frames in arrived]
+        self._waiting += [first, *self.hub.waiting(len(guests) - 1)]
+        counts = [len(frames) for _, frames in self._waiting]
+        of_this_run = all(peer in guests for peer, _ in self._waiting)
+        if of_this_run and min(counts) > 1 and not node.enough(sum(counts)):
+            return True
+        return self._take_waiting(node, of_this_run)
+
+    def _take_waiting(self, node: Master, of_this_run: bool = True) -> bool:
+        """Take what waits; whether some of it is of this run."""
+        arrived, self._waiting = self._waiting, []
+        if of_this_run:
+            named = [(frames, self.lobby.guests[peer].ranks) for peer, frames in arrived]
             instructions = node.receive_together(named)
             if instructions is not None:
                 self._perform(node, instructions)

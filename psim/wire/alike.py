@@ -25,6 +25,8 @@ from psim.wire.messages import Kind, Packet, Scalar
 from psim.wire.shapes import AnyShape
 from psim.wire.size import Size, framed
 
+_LONGER = 0x80
+"""The first number that takes msgpack more than a byte."""
 _WIDTHS = {0xCC: 2, 0xCD: 3, 0xCE: 5}
 """Bytes of a msgpack unsigned integer by its first byte; one below 128 is that byte."""
 
@@ -77,33 +79,64 @@ def decode_alike(
     total = sum(lengths)
     if len(shapes) < len(header.shapes) or total > INLINE or header.kind is not Kind.MESSAGE:
         return None
-    ranks = _ranks(frames, place, header, total, most)
-    if not ranks or max(ranks) > workers:
+    own = frames[place : min(len(frames) - 1, place + 2 * most) : 2]
+    rows = _rows(own, header, total)
+    if rows is None or max(rows.ranks) > workers:
         return None
-    own = frames[place : place + 2 * len(ranks) : 2]
-    table = _table([frame[len(frame) - total :] for frame in own], total)
-    columns = iter([table[:, a:b] for a, b in pairwise(accumulate(lengths, initial=0))])
+    columns = iter([rows.bodies[:, a:b] for a, b in pairwise(accumulate(lengths, initial=0))])
     try:
         tables = [_tables(shape, columns) for shape in shapes]
-        reports = _reports(frames[place + 1 : place + 2 * len(ranks) : 2])
+        reports = _reports(frames[place + 1 : place + 2 * len(rows.ranks) : 2])
     except WireError:
         return None
-    return Alike(header, ranks, tables, reports, [len(frame) for frame in own])
+    return Alike(header, rows.ranks, tables, reports, rows.lengths)
 
 
-def _ranks(
-    frames: Sequence[Buffer], place: int, header: Header, total: int, most: int
-) -> list[int]:
-    """The ranks of the messages from ``place`` on that are like the first."""
-    first = frames[place]
+class _Rows(NamedTuple):
+    """Messages that are like the first: their ranks, their buffers, one message a row, and the
+    lengths of their frames.
+    """
+
+    ranks: list[int]
+    bodies: buffers.Bytes
+    lengths: list[int]
+
+
+def _rows(own: Sequence[Buffer], header: Header, total: int) -> _Rows | None:
+    """Of the messages ``own``, each a frame, the first ones that are like the very first; None
+    where that has no buffers, or another header.
+    """
+    if not own or not total:
+        return None
+    first = own[0]
     round = (1 if first[0] < 0xA0 else 3) + 2  # behind the array's head, version and kind
     start = round + _width(first[round])
-    before, after = first[:start], first[start + _width(first[start]) : header.length]
     if start == round:
-        return []
-    ranks = []
-    for at in range(place, min(len(frames) - 1, place + 2 * most), 2):
-        frame = frames[at]
+        return None
+    after = first[start + _width(first[start]) : header.length]
+    return _of_one_byte(own, start, after, total) or _one_by_one(own, start, after, total)
+
+
+def _of_one_byte(own: Sequence[Buffer], start: int, after: Buffer, total: int) -> _Rows | None:
+    """All of them, where all are like the first and their ranks are one byte each."""
+    lengths = [len(frame) for frame in own]
+    end = start + 1 + len(after)
+    if lengths.count(end + total) < len(lengths):
+        return None
+    table = np.frombuffer(b"".join(own), dtype=np.uint8).reshape(len(own), -1)
+    heads, ranks = table[:, :end], table[:, start]
+    differ = (heads != heads[0]).any(axis=0)
+    differ[start] = False  # where the rank is
+    if differ.any() or (ranks >= _LONGER).any():
+        return None
+    return _Rows(ranks.tolist(), table[:, end:], lengths)
+
+
+def _one_by_one(own: Sequence[Buffer], start: int, after: Buffer, total: int) -> _Rows | None:
+    """Those up to the first one that is not like them."""
+    before = own[0][:start]
+    ranks, bodies, lengths = [], [], []
+    for frame in own:
         if frame[:start] != before or len(frame) <= start:
             break
         head: int = frame[start]
@@ -112,17 +145,17 @@ def _ranks(
         if not width or frame[start + width : end] != after or len(frame) != end + total:
             break
         ranks.append(head if width == 1 else int.from_bytes(frame[start + 1 : start + width]))
-    return ranks
+        bodies.append(frame[end:])
+        lengths.append(len(frame))
+    if not ranks:
+        return None
+    table = np.frombuffer(b"".join(bodies), dtype=np.uint8).reshape(len(bodies), total)
+    return _Rows(ranks, table, lengths)
 
 
 def _width(head: int) -> int:
     """Bytes of the msgpack unsigned integer that begins so; 0 where none does, or a huge one."""
-    return 1 if head < 0x80 else _WIDTHS.get(head, 0)
-
-
-def _table(bodies: Sequence[Buffer], total: int) -> buffers.Bytes:
-    """One row of bytes for each message."""
-    return np.frombuffer(b"".join(bodies), dtype=np.uint8).reshape(len(bodies), total)
+    return 1 if head < _LONGER else _WIDTHS.get(head, 0)
 
 
 def _tables(shape: Shape, columns: Iterator[buffers.Bytes]) -> Table:
@@ -145,7 +178,7 @@ def _column(shape: AnyShape, table: Table) -> list[Payload]:
 
 def _reports(reports: Sequence[Buffer]) -> NDArray[np.float64]:
     """What the reports say: seconds and a loss each. WireError where one is no report."""
-    if any(len(report) != REPORT.size for report in reports):
+    if set(map(len, reports)) != {REPORT.size}:
         raise WireError("a report of another length")
     table = np.frombuffer(b"".join(reports), dtype="<f8").reshape(len(reports), 2)
     seconds = table[:, 0]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from psim.wire.encode import Encoded
 from psim.wire.indices import TINY, Manner
 from psim.wire.layout import index_width
-from psim.wire.size import framed
+from psim.wire.size import LONG, SHORT, SHORT_FRAME, framed
 
 Integers = NDArray[np.int64]
 
@@ -33,9 +33,8 @@ def sizes_like(message: Encoded, rank: int, ranks: Integers) -> Sizes:
 
 
 def framed_each(lengths: Integers) -> Integers:
-    """`size.framed` of each: of the few lengths that there are."""
-    found, which = np.unique(lengths, return_inverse=True)
-    each: Integers = np.array([framed(length) for length in found.tolist()])[which]
+    """`size.framed` of each."""
+    each: Integers = lengths + np.where(lengths <= SHORT_FRAME, SHORT, LONG)
     return each
 
 

@@ -7,19 +7,18 @@ message.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from math import nan
 from typing import TYPE_CHECKING
 
-import msgpack
 import numpy as np
 
 from psim.vectors import torch
 from psim.wire.alike_sizes import same_length
 from psim.wire.buffers import INDEX_TYPES
 from psim.wire.encode import Encoded, code_of, encode
+from psim.wire.heads import around, number
 from psim.wire.layout import DENSE, INLINE, REPORT, SPARSE, index_width
-from psim.wire.messages import PROTOCOL, Kind, Packet
+from psim.wire.messages import Kind, Packet
 from psim.wire.size import Size, framed
 
 if TYPE_CHECKING:
@@ -39,21 +38,15 @@ def encode_alike(
             encode(Packet(Kind.MESSAGE, round, rank, (table.row(row),), (), took), manner)
             for row, (rank, took) in enumerate(zip(ranks, seconds, strict=True))
         ]
-    before, after = _around_rank(round, table)
-    sized = cache(lambda length: Size(length, framed(length)))
-    made = []
+    start, after = around(Kind.MESSAGE, *_described(table))
+    before = start + number(round)
+    made, size = [], Size(0, 0)
     for rank, body, took in zip(ranks, bodies, seconds, strict=True):
-        frame = before + msgpack.packb(rank) + after + body
-        made.append(Encoded([frame], sized(len(frame)), REPORT.pack(took, nan)))
+        frame = b"".join((before, number(rank), after, body))
+        if size.payload != len(frame):
+            size = Size(len(frame), framed(len(frame)))
+        made.append(Encoded([frame], size, REPORT.pack(took, nan)))
     return made
-
-
-def _around_rank(round: int, table: Table) -> tuple[bytes, bytes]:
-    """What a header has before its rank, and what after it."""
-    fields = [1, *_described(table)]
-    after = b"".join(map(msgpack.packb, fields))
-    whole: bytes = msgpack.packb([PROTOCOL, Kind.MESSAGE, round, 0, *fields])
-    return whole[: -len(after) - 1], after  # a rank of 0 is one byte
 
 
 def _described(table: Table) -> list[int]:
@@ -68,19 +61,21 @@ def _bodies(table: Table, manner: Manner) -> list[bytes] | None:
     """The buffers of each message, one after another; None where indices may be coded, where there
     are none, or where a message is more than one frame.
     """
-    floats = table.values
+    floats, listed = table.values, table.indices
     plain = floats.view(torch.int16) if floats.dtype == torch.bfloat16 else floats
     values = np.ascontiguousarray(plain.numpy())
-    parts = [values]
-    if table.indices is not None:
-        if not (values.size and same_length(values.shape[1], table.size, manner)):
+    count, most = values.shape
+    start = 0
+    if listed is not None:
+        start = most * index_width(table.size)
+        if not (values.size and same_length(most, table.size, manner)):
             return None
-        parts.insert(0, table.indices.numpy().astype(INDEX_TYPES[index_width(table.size)]))
-    widths = [part.shape[1] * part.itemsize for part in parts]
-    if sum(widths) > INLINE:
+    total = start + most * values.itemsize
+    if total > INLINE:
         return None
-    rows, start = np.empty((len(values), sum(widths)), dtype=np.uint8), 0
-    for part, width in zip(parts, widths, strict=True):
-        rows[:, start : start + width] = part.view(np.uint8)
-        start += width
-    return [row.tobytes() for row in rows]
+    rows = np.empty((count, total), dtype=np.uint8)
+    if listed is not None:
+        rows[:, :start].view(INDEX_TYPES[start // most])[:] = listed.numpy()
+    rows[:, start:].view(values.dtype)[:] = values
+    whole = rows.tobytes()
+    return [whole[first : first + total] for first in range(0, count * total, total)]

@@ -76,11 +76,11 @@ class Ledger:
         framed: NDArray[np.int64],
         cost: Charge,
     ) -> None:
-        """As `charge`, for ranks that are there once each."""
+        """As `charge`, for many messages; a rank may be there more than once."""
         book = self._book(direction, category)
         if book.many is None:
             book.many = np.zeros(self.workers, dtype=np.int64)
-        book.many[ranks] += framed
+        np.add.at(book.many, ranks, framed)
         book.total = book.total.plus(cost)
 
     def charge_all(self, direction: Direction, category: Category, cost: Charge) -> None:

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from psim.wire.layout import REPORT, Buffer
 
 SHORT_FRAME = 255
+SHORT, LONG = 2, 9
+"""What a frame of up to so many bytes has before it, and what a longer one has."""
 GREETING = 64
 READY = 2 + 6 + (1 + 11 + 4 + 6) + (1 + 8 + 4)
 """A READY command of a DEALER or ROUTER without an identity, 43 B: the frame's two bytes, the name
@@ -23,7 +25,7 @@ HANDSHAKE = GREETING + READY
 
 def framed(length: int) -> int:
     """Bytes on TCP of one ZeroMQ frame that holds ``length`` bytes."""
-    return length + (2 if length <= SHORT_FRAME else 9)
+    return length + (SHORT if length <= SHORT_FRAME else LONG)
 
 
 class Size(NamedTuple):
@@ -35,12 +37,10 @@ class Size(NamedTuple):
 
 def measure(frames: Sequence[Buffer]) -> Size:
     """The size of a message of these frames."""
-    payload = whole = 0
-    for frame in frames:
-        length = len(frame)
-        payload += length
-        whole += framed(length)
-    return Size(payload, whole)
+    lengths = [*map(len, frames)]
+    payload = sum(lengths)
+    longer = sum([length > SHORT_FRAME for length in lengths])
+    return Size(payload, payload + SHORT * len(lengths) + (LONG - SHORT) * longer)
 
 
 REPORT_SIZE = Size(REPORT.size, framed(REPORT.size))

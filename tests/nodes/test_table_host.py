@@ -71,6 +71,27 @@ def test_nothing_is_kept_back_that_could_be_collected():
         list(host.receive(encode(Packet(Kind.COLLECT, 0)).all()))
 
 
-def test_a_single_rank_goes_by_itself():
-    assert isinstance(hosted(range(2)), TableHost)
-    assert type(hosted(range(1))) is WorkerHost
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("indices", ["raw", "auto"])
+@pytest.mark.parametrize("k", [1, 2, SIZE])
+@pytest.mark.parametrize("method", ["ef21", "ef", "dcgd", {"name": "ef21", "downlink": "update"}])
+def test_the_bytes_are_those_of_rank_by_rank(method, k, indices, count):
+    changes = {"method": method, "compressor": {"name": "topk", "k": k}}
+    experiment = prepare(parse({**DOCUMENT, **changes, "wire": {"indices": indices}}), OPENER)
+    setup, problem = experiment.setup, experiment.problem
+    together = hosts.host(setup, problem, range(1, 1 + count), float, False)
+    assert isinstance(together, TableHost)
+    alone = WorkerHost(setup, {rank: problem.share(rank) for rank in range(1, 1 + count)}, float)
+    draws = torch.Generator().manual_seed(0)
+    for round in range(5):
+        model = torch.randn(SIZE, generator=draws, dtype=torch.float64)
+        if round % 3 == 2:
+            model[0] = 0.1 * model[1]  # a frame like the others, but for its numbers
+        kind, payload = Kind.MODEL, Dense(model)
+        if round and setup.method.downlink == "update":
+            kind = Kind.UPDATE
+        frames = encode(Packet(kind, round, 0, (payload,))).all()
+        mine, others = (list(host.receive(frames)) for host in (together, alone))
+        assert [(rank, answer.all(), answer.size) for rank, answer in mine] == [
+            (rank, answer.all(), answer.size) for rank, answer in others
+        ]

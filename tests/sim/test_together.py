@@ -194,7 +194,7 @@ def test_very_many_workers_leave_no_lists_and_no_constants(tmp_path, dataset):
 
 
 def test_state_is_kept_for_those_that_have_taken_part():
-    from psim.methods.crowds import Kept
+    from psim.methods.compress_rows import Kept
     from psim.tables import Table
     from psim.vectors import torch
 
@@ -207,4 +207,4 @@ def test_state_is_kept_for_those_that_have_taken_part():
         [0, 0, 1],
         [0, 0, 1],
     ]
-    assert len(kept._rows) < 10
+    assert len(kept.rows) < 10

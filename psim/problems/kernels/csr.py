@@ -43,12 +43,18 @@ class CompiledRows(Csr):
     def take(self, which: Batch) -> _TakenRows:
         return _TakenRows(self, which)
 
-    def between(self, rows: slice) -> _RowsBetween:
-        """The rows of a slice without a step."""
-        return _RowsBetween(self, rows)
+    def times_between(self, rows: slice, x: Array) -> Array:
+        """`times` of the rows of a slice without a step."""
+        first, end = rows.start, rows.stop
+        product, ends = np.empty(end - first), self._ends[first : end + 1]
+        if self.signs is None:
+            _times(ends, self._columns, self._entries, x, product)
+        else:
+            _sums(ends, self._columns, self.signs[first:end], x, product)
+        return product
 
     def times(self, x: Array) -> Array:
-        return self.between(slice(0, self.rows)).times(x)
+        return self.times_between(slice(0, self.rows), x)
 
     def transposed_times(self, r: Array) -> Array:
         product = np.zeros(self.size)
@@ -73,23 +79,6 @@ class _TakenRows(NamedTuple):
     def transposed_times(self, r: Array) -> Array:
         product = np.zeros(self.whole.size)
         _scatter_of(*self.whole.parts, self.which, r, product)
-        return product
-
-
-class _RowsBetween(NamedTuple):
-    """Rows of a matrix that lie one after another."""
-
-    whole: CompiledRows
-    which: slice
-
-    def times(self, x: Array) -> Array:
-        (ends, columns, entries), signs = self.whole.parts, self.whole.signs
-        first, end = self.which.start, self.which.stop
-        product, ends = np.empty(end - first), ends[first : end + 1]
-        if signs is None:
-            _times(ends, columns, entries, x, product)
-        else:
-            _sums(ends, columns, signs[first:end], x, product)
         return product
 
 
@@ -156,12 +145,35 @@ def _scatter_of(
 def _sums(ends: Naturals, columns: Naturals, signs: Signs, x: Array, product: Array) -> None:
     """`_times` for rows of one sign: a sum of negated terms is the negated sum, to the bit; but
     where that is 0, it is 0 and not -0.
+
+    Four rows go side by side: a sum waits for its last term, and another one's does not.
     """
-    for row in range(len(product)):
-        total = 0.0
-        for place in range(ends[row], ends[row + 1]):
-            total += x[columns[place]]
+    whole = len(product) // 4 * 4
+    for row in range(0, whole, 4):
+        first, second, third, fourth = ends[row], ends[row + 1], ends[row + 2], ends[row + 3]
+        end = ends[row + 4]
+        common = min(second - first, third - second, fourth - third, end - fourth)
+        a = b = c = d = 0.0
+        for place in range(common):
+            a += x[columns[first + place]]
+            b += x[columns[second + place]]
+            c += x[columns[third + place]]
+            d += x[columns[fourth + place]]
+        product[row] = signs[row] * _added(a, columns, first + common, second, x) + 0.0
+        product[row + 1] = signs[row + 1] * _added(b, columns, second + common, third, x) + 0.0
+        product[row + 2] = signs[row + 2] * _added(c, columns, third + common, fourth, x) + 0.0
+        product[row + 3] = signs[row + 3] * _added(d, columns, fourth + common, end, x) + 0.0
+    for row in range(whole, len(product)):
+        total = _added(0.0, columns, ends[row], ends[row + 1], x)
         product[row] = signs[row] * total + 0.0
+
+
+@compiled
+def _added(total: float, columns: Naturals, start: int, end: int, x: Array) -> float:
+    """The total, and x where a part of a row has its entries."""
+    for place in range(start, end):
+        total += x[columns[place]]
+    return total
 
 
 @compiled

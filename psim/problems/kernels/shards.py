@@ -1,11 +1,13 @@
 """Products Aᵀr of many shards of one sparse matrix: the sums of `csr`, shard after shard.
 
-``rows`` are the matrix's rows that the shards have, one shard after another, with ``factors`` r;
-those of shard i are the ones from bounds[i] to bounds[i + 1]. Its product is line i of the result.
-Where they are a slice, the rows lie in the matrix as they are wanted.
+``rows`` are the matrix's rows that the shards have, one shard after another; those of shard i are
+the ones from bounds[i] to bounds[i + 1]. Its product is line i of the result. Where they are a
+slice, the rows lie in the matrix as they are wanted. r is a quotient, which is made on the way.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,24 +20,31 @@ Integers = NDArray[np.int64]
 Naturals = NDArray[np.unsignedinteger]
 
 
+class Quotients(NamedTuple):
+    """r of each row: ``numerators``, with the rows' signs where the matrix has such, divided by
+    ``divisors``.
+    """
+
+    numerators: Array
+    divisors: Array
+
+
 def transposed_times(
-    matrix: CompiledRows, rows: slice | Integers, bounds: Integers, factors: Array
+    matrix: CompiledRows, rows: slice | Integers, bounds: Integers, r: Quotients
 ) -> Array:
-    """The products, freshly allocated; shape (shards, size). The factors may be overwritten."""
+    """The products, freshly allocated; shape (shards, size)."""
     products = np.zeros((len(bounds) - 1, matrix.size))
     ends, columns, entries = matrix.parts
-    if matrix.signs is not None:
-        factors *= matrix.signs[rows]
     if isinstance(rows, slice):
         ends = ends[rows.start : rows.stop + 1]
         if matrix.signs is None:
-            _scatter_in_turn(ends, columns, entries, bounds, factors, products)
+            _scatter_in_turn(ends, columns, entries, bounds, r, products)
         else:
-            _scatter_ones_in_turn(ends, columns, bounds, factors, products)
+            _scatter_ones_in_turn(ends, columns, bounds, r, products)
     elif matrix.signs is None:
-        _scatter(ends, columns, entries, rows, bounds, factors, products)
+        _scatter(ends, columns, entries, rows, bounds, r, products)
     else:
-        _scatter_ones(ends, columns, rows, bounds, factors, products)
+        _scatter_ones(ends, columns, rows, bounds, r, products)
     return products
 
 
@@ -46,13 +55,13 @@ def _scatter(
     entries: Array,
     rows: Integers,
     bounds: Integers,
-    factors: Array,
+    r: Quotients,
     products: Array,
 ) -> None:
     for shard in range(len(products)):
         product = products[shard]
         for number in range(bounds[shard], bounds[shard + 1]):
-            factor = factors[number]
+            factor = r.numerators[number] / r.divisors[number]
             for place in range(ends[rows[number]], ends[rows[number] + 1]):
                 product[columns[place]] += entries[place] * factor
 
@@ -63,14 +72,14 @@ def _scatter_ones(
     columns: Naturals,
     rows: Integers,
     bounds: Integers,
-    factors: Array,
+    r: Quotients,
     products: Array,
 ) -> None:
     """`_scatter` of a matrix whose entries are all 1."""
     for shard in range(len(products)):
         product = products[shard]
         for number in range(bounds[shard], bounds[shard + 1]):
-            factor = factors[number]
+            factor = r.numerators[number] / r.divisors[number]
             for place in range(ends[rows[number]], ends[rows[number] + 1]):
                 product[columns[place]] += factor
 
@@ -81,26 +90,26 @@ def _scatter_in_turn(
     columns: Naturals,
     entries: Array,
     bounds: Integers,
-    factors: Array,
+    r: Quotients,
     products: Array,
 ) -> None:
     """`_scatter` of rows that lie one after another."""
     for shard in range(len(products)):
         product = products[shard]
         for number in range(bounds[shard], bounds[shard + 1]):
-            factor = factors[number]
+            factor = r.numerators[number] / r.divisors[number]
             for place in range(ends[number], ends[number + 1]):
                 product[columns[place]] += entries[place] * factor
 
 
 @compiled
 def _scatter_ones_in_turn(
-    ends: Naturals, columns: Naturals, bounds: Integers, factors: Array, products: Array
+    ends: Naturals, columns: Naturals, bounds: Integers, r: Quotients, products: Array
 ) -> None:
     """`_scatter_in_turn` of a matrix whose entries are all 1."""
     for shard in range(len(products)):
         product = products[shard]
         for number in range(bounds[shard], bounds[shard + 1]):
-            factor = factors[number]
+            factor = r.numerators[number] / r.divisors[number]
             for place in range(ends[number], ends[number + 1]):
                 product[columns[place]] += factor

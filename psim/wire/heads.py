@@ -1,0 +1,26 @@
+"""Headers of messages with one payload, as bytes around what differs from one to the next."""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+
+import msgpack
+
+from psim.wire.messages import PROTOCOL, Kind
+
+
+@cache
+def around(kind: Kind, *payload: int) -> tuple[bytes, bytes]:
+    """What such a header has before its round, and what after its rank; ``payload`` is what it says
+    of that.
+    """
+    after = b"".join(map(msgpack.packb, (1, *payload)))
+    whole: bytes = msgpack.packb([PROTOCOL, kind, 0, 0, 1, *payload])
+    return whole[: -len(after) - 2], after  # a round and a rank of 0 are a byte each
+
+
+@lru_cache(maxsize=1 << 12)
+def number(value: int) -> bytes:
+    """A round or a rank, as msgpack has it."""
+    packed: bytes = msgpack.packb(value)
+    return packed
