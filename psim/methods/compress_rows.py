@@ -33,11 +33,11 @@ class Kept:
 
     def add(self, ranks: Ranks, sent: Table) -> None:
         """Add to each rank's vector its payload; ranks are there once."""
-        slots, values = self.own(ranks), sent.values.to(torch.float64).numpy()
+        slots, values = self.own(ranks), sent.widened()
         if sent.indices is None:
             self.rows[slots] += values
         else:
-            self.rows[slots[:, None], sent.indices.numpy()] += values
+            self.rows[slots[:, None], sent.indices] += values
 
     def replace(self, ranks: Ranks, rows: Floats) -> None:
         """These are the ranks' vectors now."""
@@ -81,7 +81,7 @@ class CompressRows:
         if chosen is None:
             return self.whole(vectors)
         taken = torch.from_numpy(vectors[np.arange(len(vectors))[:, None], chosen])
-        return Table(vectors.shape[1], taken.to(self._dtype), torch.from_numpy(chosen))
+        return Table.of(vectors.shape[1], taken.to(self._dtype), chosen)
 
     def difference(self, targets: Floats, kept: Kept, ranks: Ranks) -> Table:
         """C of each row less what is ``kept`` of its rank, which is added to that. The targets are
@@ -108,16 +108,13 @@ class CompressRows:
 
     def whole(self, vectors: Floats) -> Table:
         """Each row uncompressed, in memory of its own."""
-        return Table(vectors.shape[1], torch.from_numpy(vectors).to(self._dtype, copy=True))
+        return Table.of(vectors.shape[1], torch.from_numpy(vectors).to(self._dtype, copy=True))
 
     def nothing(self, vectors: Floats) -> Table:
         """No entry of any row."""
         count, size = vectors.shape
-        return Table(
-            size,
-            torch.empty((count, 0), dtype=self._dtype),
-            torch.empty((count, 0), dtype=torch.int64),
-        )
+        values = torch.empty((count, 0), dtype=self._dtype)
+        return Table.of(size, values, np.empty((count, 0), dtype=np.int64))
 
 
 class _Fused:
@@ -154,14 +151,14 @@ class _Fused:
 
 def _listed(vectors: Floats, indices: Ranks, values: NDArray[np.floating]) -> Table:
     """Entries of the vectors as a table."""
-    return Table(vectors.shape[1], torch.from_numpy(values), torch.from_numpy(indices))
+    return Table(vectors.shape[1], values.dtype.name, values, indices)
 
 
 def _less(vectors: Floats, sent: Table) -> Floats:
     """What sending leaves of the vectors, which are overwritten."""
-    values = sent.values.to(torch.float64).numpy()
+    values = sent.widened()
     if sent.indices is None:
         vectors -= values
     else:
-        vectors[np.arange(len(vectors))[:, None], sent.indices.numpy()] -= values
+        vectors[np.arange(len(vectors))[:, None], sent.indices] -= values
     return vectors

@@ -48,21 +48,20 @@ class Stacked(Together):
         table = self.table
         if table.indices is None:
             total.zero_()
-            for row in table.values.to(total.dtype):
+            for row in table.tensor.to(total.dtype):
                 total.add_(row)
             return Dense(total / count)
         # Entries are added one after the other, and so in rank order.
-        indices, values = table.indices.reshape(-1), table.values.reshape(-1)
-        if 2 * indices.numel() >= total.numel():
-            entries = Sparse(table.size, indices, values)
+        indices = table.indices.reshape(-1)
+        if 2 * len(indices) >= table.size:
+            values = table.tensor.reshape(-1)
+            entries = Sparse(table.size, torch.from_numpy(indices), values)
             return Dense(vectors.add_(total.zero_(), entries) / count)
-        if indices.numel() >= vectors.MANY or table.size > SHORT:
-            return vectors.mean([table.row(number) for number in range(len(table))], count, total)
-        where = indices.numpy()
+        if len(indices) >= vectors.MANY or table.size > SHORT or total.dtype != torch.float64:
+            return vectors.mean(table.rows(), count, total)
         present = np.zeros(table.size, dtype=bool)
-        present[where] = True
+        present[indices] = True
         support = np.flatnonzero(present)
-        sums = np.bincount(where, values.to(total.dtype).numpy(), table.size)
-        return Sparse(
-            table.size, torch.from_numpy(support), torch.from_numpy(sums[support]) / count
-        )
+        sums = np.bincount(indices, table.widened().reshape(-1), table.size)
+        found = sums[support] / count
+        return Sparse(table.size, torch.from_numpy(support), torch.from_numpy(found))

@@ -88,6 +88,9 @@ class TableHost(WorkerHost):
         assert select is not None, "it is possible"
         self._compress = CompressRows(select, setup.dtype(setup.values))
         self._crowd: Crowd | None = None
+        self._x: torch.Tensor | None = None
+        self._point = np.empty(0)
+        """x^t as an array."""
         self._errors: Floats | None = None
         """‖e_i‖² before the last message and its sum over the rounds; shape (2, n)."""
         self._measured = measured
@@ -106,11 +109,15 @@ class TableHost(WorkerHost):
 
     def receive(self, frames: Sequence[Buffer]) -> Iterator[tuple[int, Encoded]]:
         """Most rounds begin with the model for all ranks: no more is done then than must be."""
-        model = self._models.read(frames, self.round + 1) if self._straight else None
-        if model is None:
+        point = self._models.numbers(frames, self.round + 1) if self._straight else None
+        if point is None:
             return super().receive(frames)
         assert self.iterate is not None
-        self.round, self.iterate.x = model.round, model.payloads[0].values.to(torch.float64)
+        if self.iterate.x is not self._x:
+            self._x = self.iterate.x
+            self._point = self._x.numpy()
+        self._point[:] = point
+        self.round += 1
         return self._messages(self._listed)
 
     @np.errstate(all="ignore")  # a run that diverges overflows; its row says so

@@ -98,7 +98,7 @@ class TableMaster(Master):
             order = ranks.argsort()
             ranks, lengths, table = ranks[order], lengths[order], table.take(order)
         self._messages = Stacked("c", ranks, table)  # type: ignore[assignment]
-        nnz = table.values.numel()
+        nnz = table.values.size
         self.account.together(
             Weights(ranks, lengths, framed_each(lengths), 32 * nnz, nnz), self.round
         )

@@ -134,6 +134,7 @@ class BatchedLogistic:
     """
 
     def __init__(self, rows: Rows, cuts: Sequence[Cut], regularizer: Regularizer) -> None:
+        from psim.problems.kernels import shards
         from psim.problems.kernels.csr import CompiledRows
 
         matrix = signed(rows.features, rows.labels)
@@ -141,16 +142,18 @@ class BatchedLogistic:
         self._signed = CompiledRows(matrix)
         self._shards = Shards(cuts, rows.count, self._signed.signs)
         self._regularizer = regularizer
+        self._quotients, self._transposed_times = shards.Quotients, shards.transposed_times
+        self._x: torch.Tensor | None = None
+        self._point = np.empty(0)
 
     def gradients(self, x: torch.Tensor, ranks: Ranks) -> Array:
-        from psim.problems.kernels.shards import Quotients, transposed_times
-
-        point, picked = x.numpy(), self._shards.of(ranks)
-        r = Quotients(picked.numerators, self._of_rows(point, picked.which, _divisors))
-        table = transposed_times(self._signed, picked.which, picked.bounds, r)
-        term = np.zeros(len(point))
-        self._regularizer.add_gradient(point, term)
-        table += term
+        if x is not self._x:  # nodes move x where it is
+            self._x, self._point = x, x.numpy()
+        picked = self._shards.of(ranks)
+        exponentials = self._of_rows(self._point, picked.which, _exponentials)
+        r = self._quotients(picked.numerators, exponentials)
+        table = self._transposed_times(self._signed, picked.which, picked.bounds, r)
+        table += self._regularizer.gradient(self._point)
         return table
 
     def losses(self, x: torch.Tensor, ranks: Ranks) -> Array:
@@ -180,11 +183,9 @@ def batched_logistic(
     return BatchedLogistic(rows, cuts, regularizer) if most < SPARSE_BELOW * rows.size else None
 
 
-def _divisors(margins: Array) -> Array:
-    """1 + exp(m), of which 1/(…) is σ(-m); overwrites the margins. exp may be infinite."""
-    np.exp(margins, out=margins)
-    margins += 1.0
-    return margins
+def _exponentials(margins: Array) -> Array:
+    """exp(m), of which 1/(1 + …) is σ(-m); overwrites the margins. It may be infinite."""
+    return np.exp(margins, out=margins)
 
 
 def _terms(margins: Array) -> Array:

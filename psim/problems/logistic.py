@@ -184,7 +184,7 @@ class LogisticShare:
         np.divide(weights, margins, out=margins)
         np.negative(margins, out=margins)
         gradient = taken.transposed_times(margins)
-        self._regularizer.add_gradient(point, gradient)
+        gradient += self._regularizer.gradient(point)
         return torch.from_numpy(gradient)
 
     def _all_weights(self) -> Array:

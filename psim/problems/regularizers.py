@@ -20,8 +20,8 @@ class Regularizer(Protocol):
     def value(self, x: Array) -> float:
         """r(x)."""
 
-    def add_gradient(self, x: Array, gradient: Array) -> None:
-        """gradient ← gradient + ∇r(x)."""
+    def gradient(self, x: Array) -> Array:
+        """∇r(x), freshly allocated."""
 
     def second(self, x: Array) -> Array:
         """The diagonal of ∇²r(x)."""
@@ -41,13 +41,13 @@ class Nonconvex:
         squares = x * x
         return self._lam * float(np.sum(squares / (1.0 + squares)))
 
-    def add_gradient(self, x: Array, gradient: Array) -> None:
+    def gradient(self, x: Array) -> Array:
         divisor = x * x
         divisor += 1.0
         divisor *= divisor
         term = (2.0 * self._lam) * x
         term /= divisor
-        gradient += term
+        return term
 
     def second(self, x: Array) -> Array:
         squares = x * x
@@ -63,8 +63,8 @@ class L2:
     def value(self, x: Array) -> float:
         return 0.5 * self.curvature * float(np.sum(x * x))
 
-    def add_gradient(self, x: Array, gradient: Array) -> None:
-        gradient += self.curvature * x
+    def gradient(self, x: Array) -> Array:
+        return self.curvature * x
 
     def second(self, x: Array) -> Array:
         return np.full_like(x, self.curvature)
@@ -78,8 +78,8 @@ class Unregularized:
     def value(self, _x: Array) -> float:
         return 0.0
 
-    def add_gradient(self, x: Array, gradient: Array) -> None:
-        """Adds nothing."""
+    def gradient(self, x: Array) -> Array:
+        return np.zeros_like(x)
 
     def second(self, x: Array) -> Array:
         return np.zeros_like(x)

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from psim.errors import WireError
 from psim.tables import Table
-from psim.vectors import Dense, Payload, Shared, Sparse
+from psim.vectors import Payload, Shared
 from psim.wire import buffers
-from psim.wire.layout import DENSE, INLINE, LONGEST, REPORT, SPARSE, Buffer, Shape
+from psim.wire.layout import INLINE, LONGEST, REPORT, SHARED, SPARSE, TYPES, Buffer, Shape
 from psim.wire.messages import Kind, Packet, Scalar
 from psim.wire.shapes import AnyShape
 from psim.wire.size import Size, framed
@@ -161,19 +161,16 @@ def _width(head: int) -> int:
 def _tables(shape: Shape, columns: Iterator[buffers.Bytes]) -> Table:
     """The messages' payloads of one shape; takes its buffers off ``columns``. Raises WireError."""
     indices = buffers.indices(next(columns), shape.size) if shape.form == SPARSE else None
-    return Table(shape.size, buffers.values(next(columns), shape.type), indices)
+    values = buffers.numbers(next(columns), shape.type)
+    return Table(shape.size, TYPES[shape.type], values, indices)
 
 
 def _column(shape: AnyShape, table: Table) -> list[Payload]:
     """The messages' payloads of one shape."""
     assert isinstance(shape, Shape), "others are not decoded together"
-    values = table.values.unbind()
-    if shape.form == DENSE:
-        return [Dense(row) for row in values]
-    if table.indices is None:
-        return [Shared(shape.size, row) for row in values]
-    rows = zip(table.indices.unbind(), values, strict=True)
-    return [Sparse(shape.size, where, row) for where, row in rows]
+    if shape.form == SHARED:
+        return [Shared(shape.size, row) for row in table.tensor.unbind()]
+    return table.rows()
 
 
 def _reports(reports: Sequence[Buffer]) -> NDArray[np.float64]:

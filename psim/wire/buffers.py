@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,9 +20,9 @@ INDEX_TYPES = {width: np.dtype(f"<u{width}") for width in (1, 2, 4)}
 VALUE_TYPES = tuple(np.dtype("<i2" if name == "bfloat16" else name) for name in TYPES)
 
 
-def indices(raw: Bytes, size: int) -> torch.Tensor:
-    """Indices into vectors of ``size`` entries, int64. Raises WireError where they don't increase
-    strictly below it.
+def indices(raw: Bytes, size: int) -> NDArray[np.int64]:
+    """Indices into vectors of ``size`` entries. Raises WireError where they don't increase strictly
+    below it.
     """
     found = raw.view(INDEX_TYPES[index_width(size)]).astype(np.int64)
     count = found.shape[-1]
@@ -28,15 +30,19 @@ def indices(raw: Bytes, size: int) -> torch.Tensor:
         count > 1 and not (found[..., 1:] > found[..., :-1]).all()
     ):
         raise WireError(f"indices that do not increase strictly below {size}")
-    return torch.from_numpy(found)
+    return found
+
+
+def numbers(raw: Bytes, type_code: int) -> NDArray[Any]:
+    """Values of the type with this code, of bfloat16 the bits. Small ones are copied, so that they
+    are aligned and don't keep a frame alive; large ones are a view.
+    """
+    array = raw.view(VALUE_TYPES[type_code])
+    view = array.nbytes > INLINE and array.ndim == 1 and array.flags.writeable
+    return array if view else array.copy()
 
 
 def values(raw: Bytes, type_code: int) -> torch.Tensor:
-    """Values of the type with this code. Small ones are copied, so that they are aligned and don't
-    keep a frame alive; large ones are a view.
-    """
-    array = raw.view(VALUE_TYPES[type_code])
-    if array.nbytes <= INLINE or array.ndim > 1 or not array.flags.writeable:
-        array = array.copy()
-    tensor = torch.from_numpy(array)
+    """The same as a tensor."""
+    tensor = torch.from_numpy(numbers(raw, type_code))
     return tensor.view(torch.bfloat16) if TYPES[type_code] == "bfloat16" else tensor

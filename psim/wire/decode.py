@@ -259,7 +259,7 @@ def _of_codes(shape: QuantizedShape, bodies: list[memoryview]) -> Quantized:
 
 def _indices(body: memoryview, shape: Shape | QuantizedShape, count: int) -> torch.Tensor:
     if shape.coding is None:
-        return buffers.indices(np.frombuffer(body, np.uint8), shape.size)
+        return torch.from_numpy(buffers.indices(np.frombuffer(body, np.uint8), shape.size))
     return indices.read(body, count, shape.size, shape.coding.parameter)
 
 

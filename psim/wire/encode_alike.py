@@ -7,17 +7,18 @@ message.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import nan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from psim.vectors import torch
 from psim.wire.alike_sizes import same_length
 from psim.wire.buffers import INDEX_TYPES
-from psim.wire.encode import Encoded, code_of, encode
+from psim.wire.encode import Encoded, encode
 from psim.wire.heads import around, number
-from psim.wire.layout import DENSE, INLINE, REPORT, SPARSE, index_width
+from psim.wire.layout import DENSE, INLINE, REPORT, SPARSE, TYPES, index_width
 from psim.wire.messages import Kind, Packet
 from psim.wire.size import Size, framed
 
@@ -51,7 +52,7 @@ def encode_alike(
 
 def _described(table: Table) -> list[int]:
     """What a header says of the payloads."""
-    code = code_of(table.values.dtype)
+    code = TYPES.index(table.type)
     if table.indices is None:
         return [DENSE << 4 | code, table.size]
     return [SPARSE << 4 | code, table.size, table.values.shape[1]]
@@ -61,9 +62,7 @@ def _bodies(table: Table, manner: Manner) -> list[bytes] | None:
     """The buffers of each message, one after another; None where indices may be coded, where there
     are none, or where a message is more than one frame.
     """
-    floats, listed = table.values, table.indices
-    plain = floats.view(torch.int16) if floats.dtype == torch.bfloat16 else floats
-    values = np.ascontiguousarray(plain.numpy())
+    values, listed = np.ascontiguousarray(table.values), table.indices
     count, most = values.shape
     start = 0
     if listed is not None:
@@ -73,9 +72,25 @@ def _bodies(table: Table, manner: Manner) -> list[bytes] | None:
     total = start + most * values.itemsize
     if total > INLINE:
         return None
-    rows = np.empty((count, total), dtype=np.uint8)
+    room = _room(count, start, most, values.dtype)
     if listed is not None:
-        rows[:, :start].view(INDEX_TYPES[start // most])[:] = listed.numpy()
-    rows[:, start:].view(values.dtype)[:] = values
-    whole = rows.tobytes()
+        room.indices[:] = listed
+    room.values[:] = values
+    whole = room.rows.tobytes()
     return [whole[first : first + total] for first in range(0, count * total, total)]
+
+
+class _Room(NamedTuple):
+    """The buffers of messages, one message a row, and what of it are their indices and values."""
+
+    rows: NDArray[np.uint8]
+    indices: NDArray[np.unsignedinteger]
+    values: NDArray[Any]
+
+
+@lru_cache(maxsize=4)
+def _room(count: int, start: int, most: int, dtype: np.dtype[Any]) -> _Room:
+    """For so many messages of ``most`` values, which begin at byte ``start``; used again."""
+    rows = np.empty((count, start + most * dtype.itemsize), dtype=np.uint8)
+    indices = rows[:, :start].view(INDEX_TYPES[start // most or 1])
+    return _Room(rows, indices, rows[:, start:].view(dtype))

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
+from psim.tables import BFLOAT16
 from psim.vectors import Dense, torch
 from psim.wire import buffers
 from psim.wire.encode import code_of
 from psim.wire.heads import around, number
-from psim.wire.layout import DENSE, INLINE, Buffer
+from psim.wire.layout import DENSE, INLINE, TYPES, Buffer
 from psim.wire.messages import Kind, Packet
 
 
@@ -23,16 +25,27 @@ class Models:
 
     def __init__(self, size: int, dtype: torch.dtype, rounds: int) -> None:
         self._type = code_of(dtype)
+        self._numeric = TYPES[self._type] != BFLOAT16
         self._before, after = around(Kind.MODEL, DENSE << 4 | self._type, size)
         self._after = number(0) + after
         self._nbytes, self._rounds = size * dtype.itemsize, rounds
 
     def read(self, frames: Sequence[Buffer], round: int) -> Packet | None:
         """The message as `decode` reads it, if it is the model of that round; else None."""
+        raw = self._body(frames, round)
+        if raw is None:
+            return None
+        return Packet(Kind.MODEL, round, 0, (Dense(buffers.values(raw, self._type)),))
+
+    def numbers(self, frames: Sequence[Buffer], round: int) -> NDArray[np.floating] | None:
+        """Its values alone, in the frame's memory. None also where numpy has no such type."""
+        raw = self._body(frames, round) if self._numeric else None
+        return None if raw is None else raw.view(buffers.VALUE_TYPES[self._type])
+
+    def _body(self, frames: Sequence[Buffer], round: int) -> buffers.Bytes | None:
         if len(frames) != 1 or self._nbytes > INLINE or round > self._rounds:
             return None
-        frame, head = frames[0], b"".join((self._before, number(round), self._after))
+        frame, head = frames[0], self._before + number(round) + self._after
         if len(frame) != len(head) + self._nbytes or frame[: len(head)] != head:
             return None
-        raw = np.frombuffer(frame, np.uint8, offset=len(head))
-        return Packet(Kind.MODEL, round, 0, (Dense(buffers.values(raw, self._type)),))
+        return np.frombuffer(frame, np.uint8, offset=len(head))

@@ -26,12 +26,12 @@ def steps(tables, k, dtype, step):
     return found
 
 
-def check(found):
+def check(found, dtype):
     (mine, kept), (other, its) = found
     for one, two in zip(mine, other, strict=True):
         assert one.indices.tolist() == two.indices.tolist()
-        assert one.values.dtype == two.values.dtype
-        np.testing.assert_array_equal(one.values.numpy(), two.values.numpy())
+        assert one.type == two.type == str(dtype).removeprefix("torch.")
+        np.testing.assert_array_equal(one.values, two.values)
     np.testing.assert_array_equal(kept, its)
     assert (np.signbit(kept) == np.signbit(its))[~np.isnan(kept)].all()
 
@@ -49,7 +49,7 @@ def test_both_forms_select_send_and_keep_the_same(tables, k, dtype, data):
         lambda compress, kept, table, t: compress.after_adding(kept, table, factor, ranks[t]),
         lambda compress, _kept, table, _t: compress(table),
     ):
-        check(steps(tables, k, dtype, step))
+        check(steps(tables, k, dtype, step), dtype)
 
 
 @pytest.mark.parametrize("k", [1, 2, 300, 1999])
@@ -64,5 +64,5 @@ def test_longer_rows(kind, k):
         "two": draws.choice([1.0, -2.0], (3, size)),
     }[kind]
     mine, other = (CompressRows(Largest(k), torch.float64, each)(table) for each in (True, False))
-    assert torch.equal(mine.indices, other.indices)
-    assert torch.equal(mine.values, other.values)
+    assert np.array_equal(mine.indices, other.indices)
+    assert np.array_equal(mine.values, other.values)

@@ -196,9 +196,8 @@ def test_very_many_workers_leave_no_lists_and_no_constants(tmp_path, dataset):
 def test_state_is_kept_for_those_that_have_taken_part():
     from psim.methods.compress_rows import Kept
     from psim.tables import Table
-    from psim.vectors import torch
 
-    kept, one = Kept(1_000_000, 3), Table(3, torch.ones((2, 1)), torch.tensor([[0], [2]]))
+    kept, one = Kept(1_000_000, 3), Table(3, "float64", np.ones((2, 1)), np.array([[0], [2]]))
     kept.add(np.array([7, 999_999]), one)
     kept.add(np.array([7, 8]), one)
     assert kept.of(np.array([6, 7, 8, 999_999])).tolist() == [

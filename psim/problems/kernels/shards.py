@@ -21,12 +21,12 @@ Naturals = NDArray[np.unsignedinteger]
 
 
 class Quotients(NamedTuple):
-    """r of each row: ``numerators``, with the rows' signs where the matrix has such, divided by
-    ``divisors``.
+    """r of each row: ``numerators``, with the rows' signs where the matrix has such, divided by 1
+    plus ``exponentials``.
     """
 
     numerators: Array
-    divisors: Array
+    exponentials: Array
 
 
 def transposed_times(
@@ -61,7 +61,7 @@ def _scatter(
     for shard in range(len(products)):
         product = products[shard]
         for number in range(bounds[shard], bounds[shard + 1]):
-            factor = r.numerators[number] / r.divisors[number]
+            factor = r.numerators[number] / (1.0 + r.exponentials[number])
             for place in range(ends[rows[number]], ends[rows[number] + 1]):
                 product[columns[place]] += entries[place] * factor
 
@@ -79,7 +79,7 @@ def _scatter_ones(
     for shard in range(len(products)):
         product = products[shard]
         for number in range(bounds[shard], bounds[shard + 1]):
-            factor = r.numerators[number] / r.divisors[number]
+            factor = r.numerators[number] / (1.0 + r.exponentials[number])
             for place in range(ends[rows[number]], ends[rows[number] + 1]):
                 product[columns[place]] += factor
 
@@ -97,7 +97,7 @@ def _scatter_in_turn(
     for shard in range(len(products)):
         product = products[shard]
         for number in range(bounds[shard], bounds[shard + 1]):
-            factor = r.numerators[number] / r.divisors[number]
+            factor = r.numerators[number] / (1.0 + r.exponentials[number])
             for place in range(ends[number], ends[number + 1]):
                 product[columns[place]] += entries[place] * factor
 
@@ -110,6 +110,6 @@ def _scatter_ones_in_turn(
     for shard in range(len(products)):
         product = products[shard]
         for number in range(bounds[shard], bounds[shard + 1]):
-            factor = r.numerators[number] / r.divisors[number]
+            factor = r.numerators[number] / (1.0 + r.exponentials[number])
             for place in range(ends[number], ends[number + 1]):
                 product[columns[place]] += factor
