@@ -12,7 +12,7 @@ from psim.vectors import torch
 Floats = NDArray[np.float64]
 Ranks = NDArray[np.int64]
 
-COMPILED = {f"torch.{name}": np.dtype(name) for name in ("float32", "float64")}
+COMPILED = ("float32", "float64")
 """Types on the wire whose values compiled code writes."""
 
 
@@ -70,8 +70,9 @@ class CompressRows:
     def __init__(self, select: Select, dtype: torch.dtype, compiled: bool = True) -> None:
         self._select, self._dtype = select, dtype
         self._fused: _Fused | None = None
-        if compiled and isinstance(select, Largest) and str(dtype) in COMPILED:
-            self._fused = _Fused(select.k, COMPILED[str(dtype)])
+        name = str(dtype).removeprefix("torch.")
+        if compiled and isinstance(select, Largest) and name in COMPILED:
+            self._fused = _Fused(select.k, name)
 
     def __call__(self, vectors: Floats) -> Table:
         """C of each row."""
@@ -118,40 +119,35 @@ class CompressRows:
 
 
 class _Fused:
-    """Top-k and the step around it, as one compiled pass; values travel as ``dtype``."""
+    """Top-k and the step around it, as one compiled pass; values travel as the type so named."""
 
-    def __init__(self, k: int, dtype: np.dtype[np.floating]) -> None:
+    def __init__(self, k: int, name: str) -> None:
         from psim.kernels import rows
 
-        self._rows, self._k, self._type = rows, k, dtype
+        self._rows, self._k, self._name, self._type = rows, k, name, np.dtype(name)
 
     def of_rows(self, vectors: Floats) -> Table:
         """C of each row."""
         indices, values = self._room(vectors)
         self._rows.of_rows(vectors, indices, values)
-        return _listed(vectors, indices, values)
+        return Table(vectors.shape[1], self._name, values, indices)
 
     def of_difference(self, targets: Floats, kept: Kept, ranks: Ranks) -> Table:
         """As `CompressRows.difference`."""
         (indices, values), slots = self._room(targets), kept.own(ranks)
         self._rows.of_difference(targets, kept.rows, slots, indices, values)
-        return _listed(targets, indices, values)
+        return Table(targets.shape[1], self._name, values, indices)
 
     def of_sum(self, vectors: Floats, factor: float, kept: Kept, ranks: Ranks) -> Table:
         """As `CompressRows.after_adding`."""
         (indices, values), slots = self._room(vectors), kept.own(ranks)
         self._rows.of_sum(vectors, factor, kept.rows, slots, indices, values)
-        return _listed(vectors, indices, values)
+        return Table(vectors.shape[1], self._name, values, indices)
 
     def _room(self, vectors: Floats) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
         """For the indices and values of as many rows."""
         shape = len(vectors), self._k
         return np.empty(shape, np.int64), np.empty(shape, self._type)
-
-
-def _listed(vectors: Floats, indices: Ranks, values: NDArray[np.floating]) -> Table:
-    """Entries of the vectors as a table."""
-    return Table(vectors.shape[1], values.dtype.name, values, indices)
 
 
 def _less(vectors: Floats, sent: Table) -> Floats:

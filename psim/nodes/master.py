@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from psim import vectors
 from psim.errors import WireError
@@ -52,9 +52,6 @@ class Master:
     ``clock`` gives seconds of wall time, ``stopwatch`` seconds of computing. Without an emulation
     rows have no ``time``. The wire's account is ``account``; the iterate is ``iterate.x``.
     """
-
-    pools: ClassVar[bool] = False
-    """Whether messages of several hosts are better taken at once."""
 
     def __init__(
         self,
@@ -118,16 +115,16 @@ class Master:
             return self._take_diagnostics(arrived)
         return self._take_residuals(arrived)
 
-    def enough(self, frames: int) -> bool:
-        """Whether so many frames may be all that is due, where this master ``pools``."""
-        del frames
-        return True
+    @property
+    def due_together(self) -> int:
+        """How many frames are due that are better taken at once, with `receive_together`."""
+        return 0
 
     def receive_together(
         self, arrived: Sequence[tuple[Sequence[Buffer], Collection[int]]]
     ) -> list[Instruction] | None:
-        """`receive` from several hosts at once, where this master ``pools``. None where they are to
-        be taken one after another; nothing has changed then.
+        """`receive` from several hosts at once. None where they are to be taken one after another;
+        nothing has changed then.
         """
         del arrived
         return None

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 class TableMaster(Master):
     """For runs of which `table_host.possible` holds."""
 
-    pools = True
-
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._tables: list[Alike] = []
@@ -40,8 +38,9 @@ class TableMaster(Master):
         instructions = self.receive_together([(frames, ranks)])
         return super().receive(frames, ranks) if instructions is None else instructions
 
-    def enough(self, frames: int) -> bool:
-        return self._awaiting is not Kind.MESSAGE or frames >= 2 * len(self.awaited)
+    @property
+    def due_together(self) -> int:
+        return 2 * len(self.awaited) if self._awaiting is Kind.MESSAGE else 0
 
     def receive_together(
         self, arrived: Sequence[tuple[Sequence[Buffer], Collection[int]]]

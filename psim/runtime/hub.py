@@ -22,6 +22,9 @@ from psim.runtime.monitor import Monitor
 from psim.wire.encode import Encoded
 from psim.wire.layout import LARGEST_CONTROL, Buffer
 
+Arrived = tuple[bytes, list[Buffer]]
+"""Whose a message is, and its frames."""
+
 _NOBLOCK = int(zmq.NOBLOCK)
 _COPYING = 2
 """Threads that copy long frames: by itself one would be what all hosts wait for."""
@@ -56,20 +59,28 @@ class Hub:
             raise ConfigError(_why(address, error)) from None
         self.address = self._socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
-    def receive(self, timeout: float) -> tuple[bytes, list[Buffer]] | None:
+    def receive(self, timeout: float) -> Arrived | None:
         """The next message and whose it is; None when nothing comes for ``timeout`` seconds."""
         if timeout != self._timeout:
             self._socket.rcvtimeo, self._timeout = max(1, round(1000 * timeout)), timeout
         return self._taken(0)
 
-    def waiting(self, most: int) -> list[tuple[bytes, list[Buffer]]]:
-        """Messages that have come already and whose they are; ``most`` at most."""
-        found: list[tuple[bytes, list[Buffer]]] = []
-        while len(found) < most and (arrived := self._taken(_NOBLOCK)) is not None:
+    def with_following(self, first: Arrived, count: int) -> list[Arrived]:
+        """A message, and those after it, until they have ``count`` frames in all. Fewer where one
+        of them is a single frame, or none comes for as long as `receive` waited for the first.
+        """
+        arrived: Arrived | None = first
+        found = []
+        while arrived is not None:
             found.append(arrived)
+            size = len(arrived[1])
+            count -= size
+            if count <= 0 or size == 1:
+                break
+            arrived = self._taken(0)
         return found
 
-    def _taken(self, flags: int) -> tuple[bytes, list[Buffer]] | None:
+    def _taken(self, flags: int) -> Arrived | None:
         try:
             identity, *parts = receive(self._socket, flags)
         except zmq.Again:

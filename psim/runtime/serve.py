@@ -16,7 +16,7 @@ from psim.nodes.observer import Observer
 from psim.nodes.outcome import Outcome
 from psim.runtime import connection, stopwatch, tcpinfo
 from psim.runtime.garbage import left_alone
-from psim.runtime.hub import Hub
+from psim.runtime.hub import Arrived, Hub
 from psim.runtime.line import GLANCE
 from psim.runtime.pacer import Pacer
 from psim.runtime.pulse import Pulse
@@ -26,9 +26,6 @@ from psim.wire.decode import decode_control, kind_of
 from psim.wire.encode import Encoded, encode_control
 from psim.wire.layout import Buffer
 from psim.wire.messages import VECTOR_KINDS, Control, Kind
-
-Arrived = tuple[bytes, list[Buffer]]
-"""A message's frames, and whose it is."""
 
 
 def largest_frame(size: int) -> int:
@@ -65,8 +62,6 @@ class Server:
         self._lost: PeerError | None = None
         self._next_look = 0.0
         self._strangers: set[bytes] = set()
-        self._waiting: list[Arrived] = []
-        """Messages of this round that are not looked at yet."""
         self.memory: dict[str, dict[str, int]] = {}
         """Bytes of each worker host: once its data were loaded, and at most in the rounds."""
         self._refused = ""
@@ -142,8 +137,6 @@ class Server:
             arrived = self._next(GLANCE)
             if arrived is not None and self._take_all(node, arrived):
                 until = time.monotonic() + self.deadlines.silence
-            elif self._waiting:  # nothing comes: who has sent what should be known
-                self._take_waiting(node)
             elif time.monotonic() > until:
                 self._give_up(node)
 
@@ -161,24 +154,15 @@ class Server:
         return RealClock(Pacer(self.experiment.config.network.spin), listen, send)
 
     def _take_all(self, node: Master, first: Arrived) -> bool:
-        """Take a message, and those that have come with it: whether some are of this run. Where
-        that may not be all that is due, it waits for the next ones: there is more to read at once.
+        """Take a message, and those that come after it where it is better to take them at once:
+        whether some are of this run.
         """
-        guests = self.lobby.guests
-        if not node.pools or self.real is not None:
+        due = 0 if self.real is not None else node.due_together
+        if not due:
             return self._take(node, *first)
-        self._waiting += [first, *self.hub.waiting(len(guests) - 1)]
-        counts = [len(frames) for _, frames in self._waiting]
-        of_this_run = all(peer in guests for peer, _ in self._waiting)
-        if of_this_run and min(counts) > 1 and not node.enough(sum(counts)):
-            return True
-        return self._take_waiting(node, of_this_run)
-
-    def _take_waiting(self, node: Master, of_this_run: bool = True) -> bool:
-        """Take what waits; whether some of it is of this run."""
-        arrived, self._waiting = self._waiting, []
-        if of_this_run:
-            named = [(frames, self.lobby.guests[peer].ranks) for peer, frames in arrived]
+        arrived, guests = self.hub.with_following(first, due), self.lobby.guests
+        if all(peer in guests for peer, _ in arrived):
+            named = [(frames, guests[peer].ranks) for peer, frames in arrived]
             instructions = node.receive_together(named)
             if instructions is not None:
                 self._perform(node, instructions)

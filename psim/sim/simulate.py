@@ -54,7 +54,7 @@ def _one_by_one(experiment: Experiment, observer: Observer) -> Outcome:
         ranks = broadcast.ranks
         copies = [broadcast.message] if ranks is None else map(node.copy_for, ranks)
         answers = (answer for copy in copies for answer in workers.receive(copy.lent()))
-        if node.pools:
+        if node.due_together:
             arrived = [(answer.all(), (rank,)) for rank, answer in answers]
             together = node.receive_together(arrived)
             if together is not None:

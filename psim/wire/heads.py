@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
 
 import msgpack
 
@@ -19,8 +19,12 @@ def around(kind: Kind, *payload: int) -> tuple[bytes, bytes]:
     return whole[: -len(after) - 2], after  # a round and a rank of 0 are a byte each
 
 
-@lru_cache(maxsize=1 << 12)
 def number(value: int) -> bytes:
     """A round or a rank, as msgpack has it."""
-    packed: bytes = msgpack.packb(value)
-    return packed
+    if value < 1 << 7:
+        return value.to_bytes(1)
+    if value < 1 << 8:
+        return b"\xcc" + value.to_bytes(1)
+    if value < 1 << 16:
+        return b"\xcd" + value.to_bytes(2)
+    return b"\xce" + value.to_bytes(4)

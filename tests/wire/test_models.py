@@ -1,5 +1,6 @@
 """The next round's model, recognized by its header: what `decode` reads, and nothing else."""
 
+import msgpack
 import numpy as np
 import pytest
 import torch
@@ -10,6 +11,7 @@ from wires import DTYPES, values
 from psim.vectors import Dense
 from psim.wire.decode import Expected, decode
 from psim.wire.encode import encode
+from psim.wire.heads import number
 from psim.wire.layout import INLINE
 from psim.wire.messages import Kind, Packet
 from psim.wire.models import Models
@@ -70,6 +72,11 @@ def test_so_are_rounds_that_there_are_not():
 def test_so_are_models_that_are_not_one_frame():
     size = INLINE // 8 + 1
     assert Models(size, torch.float64, ROUNDS).read(frames(3, size=size), 3) is None
+
+
+@given(st.integers(0, 2**32 - 1) | st.sampled_from([127, 128, 255, 256, 65_535, 65_536]))
+def test_numbers_are_msgpacks(value):
+    assert number(value) == msgpack.packb(value)
 
 
 @settings(max_examples=200, deadline=None)
