@@ -13,7 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from types import ModuleType
 from typing import TYPE_CHECKING
+
+from psim.kernels import plain
 
 if TYPE_CHECKING:
     import torch
@@ -199,10 +202,9 @@ def subtract_scaled_(target: torch.Tensor, payload: Payload, factor: float) -> t
         return target
     if not isinstance(payload, Dense):
         return subtract_(target, scale(payload, factor, target.dtype))
-    if _compiled(target, payload.values):
-        from psim.kernels import sums
-
-        sums.subtract_scaled(target.numpy(), payload.values.numpy(), factor)
+    if _native(target, payload.values):
+        kernels = _kernels(target.numel())
+        kernels.subtract_scaled(target.numpy(), payload.values.numpy(), factor)
         return target
     for part in parts(target):
         target[part].sub_(payload.values[part].to(target.dtype) * factor)
@@ -276,10 +278,18 @@ def _add_at(target: torch.Tensor, indices: torch.Tensor, values: torch.Tensor) -
     return target
 
 
-def _compiled(target: torch.Tensor, vector: torch.Tensor) -> bool:
-    """Whether these are for a compiled pass: long vectors of one type, here."""
-    alike = target.dtype == vector.dtype
-    return target.numel() >= PART and alike and on_host(target) and on_host(vector)
+def _native(target: torch.Tensor, vector: torch.Tensor) -> bool:
+    """Whether these are of one type, and numpy's."""
+    return target.dtype == vector.dtype and on_host(target) and on_host(vector)
+
+
+def _kernels(size: int) -> ModuleType:
+    """Which passes over vectors of that size are the faster ones: compiled or numpy's."""
+    if size < PART:
+        return plain
+    from psim.kernels import sums
+
+    return sums
 
 
 def parts(vector: torch.Tensor) -> Iterator[slice]:

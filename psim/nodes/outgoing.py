@@ -25,6 +25,7 @@ class Outgoing:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
+        self._dtype = setup.dtype(setup.model)
 
     def prepare(
         self, round: int, iterate: Iterate, update: Message | None, messages: Mapping[int, Message]
@@ -65,6 +66,8 @@ class Outgoing:
         return self._whole(replace(self._lead, rank=rank + 1))
 
     def _whole(self, lead: Packet) -> Encoded:
+        if not self._after:
+            return self._encoded(lead)
         parts = [self._encoded(lead), *self._after]
         size = Size(sum(p.size.payload for p in parts), sum(p.size.framed for p in parts))
         return Encoded([frame for part in parts for frame in part.frames], size)
@@ -75,8 +78,9 @@ class Outgoing:
     def _rounded(self, round: int, iterate: Iterate, update: Message | None) -> Packet:
         """x^t, and what workers are sent beside it."""
         # Where all take part, x moves only once all of them have it, and is sent as it is.
-        own = self._setup.participation.partial
-        x = iterate.x.to(self._setup.dtype(self._setup.model), copy=own)
+        x, own = iterate.x, self._setup.participation.partial
+        if own or x.dtype != self._dtype:
+            x = iterate.x.to(self._dtype, copy=own)
         if x.dtype != iterate.x.dtype:
             iterate.x.copy_(x)
         packet = Packet(Kind.MODEL, round, 0, (Dense(x),))

@@ -18,6 +18,7 @@ from psim.nodes.master import Master
 from psim.tables import Table
 from psim.wire.alike_sizes import framed_each
 from psim.wire.decode import decode_together
+from psim.wire.familiar import Familiar
 from psim.wire.layout import SHARED
 from psim.wire.messages import Kind
 
@@ -33,6 +34,7 @@ class TableMaster(Master):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._tables: list[Alike] = []
+        self._familiar = Familiar()
 
     def receive(self, frames: Sequence[Buffer], ranks: Collection[int]) -> list[Instruction]:
         instructions = self.receive_together([(frames, ranks)])
@@ -61,11 +63,14 @@ class TableMaster(Master):
         """
         try:
             found = decode_together(
-                [frame for frames, _ in arrived for frame in frames], self._expected
+                [frame for frames, _ in arrived for frame in frames],
+                self._expected,
+                self.round,
+                self._familiar,
             )
         except WireError:
             return None
-        if found is None or found.header.round != self.round or found.header.scalars:
+        if found is None or found.header.scalars:
             return None
         ranks, place = found.ranks, 0
         for frames, hosted in arrived:
@@ -90,8 +95,8 @@ class TableMaster(Master):
 
     def _stack(self, found: Sequence[Alike]) -> None:
         """The messages by rank, and what they weigh."""
-        ranks = np.array([rank for alike in found for rank in alike.ranks])
-        lengths = np.array([length for alike in found for length in alike.lengths])
+        ranks = np.concatenate([alike.ranks for alike in found])
+        lengths = np.concatenate([alike.lengths for alike in found])
         table = Table.joined([alike.tables[0] for alike in found])
         if (ranks[1:] < ranks[:-1]).any():
             order = ranks.argsort()

@@ -134,15 +134,15 @@ class BatchedLogistic:
     """
 
     def __init__(self, rows: Rows, cuts: Sequence[Cut], regularizer: Regularizer) -> None:
-        from psim.problems.kernels import shards
         from psim.problems.kernels.csr import CompiledRows
+        from psim.problems.kernels.shards import transposed_times
 
         matrix = signed(rows.features, rows.labels)
         assert not isinstance(matrix, np.ndarray), "`batched_logistic` has looked"
         self._signed = CompiledRows(matrix)
         self._shards = Shards(cuts, rows.count, self._signed.signs)
         self._regularizer = regularizer
-        self._quotients, self._transposed_times = shards.Quotients, shards.transposed_times
+        self._transposed_times = transposed_times
         self._x: torch.Tensor | None = None
         self._point = np.empty(0)
 
@@ -151,8 +151,9 @@ class BatchedLogistic:
             self._x, self._point = x, x.numpy()
         picked = self._shards.of(ranks)
         exponentials = self._of_rows(self._point, picked.which, _exponentials)
-        r = self._quotients(picked.numerators, exponentials)
-        table = self._transposed_times(self._signed, picked.which, picked.bounds, r)
+        table = self._transposed_times(
+            self._signed, picked.which, picked.bounds, picked.numerators, exponentials
+        )
         table += self._regularizer.gradient(self._point)
         return table
 

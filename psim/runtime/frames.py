@@ -27,6 +27,7 @@ connection (RFC 9293, 3.8.4), so there is nothing to count.
 """
 
 _MORE = int(zmq.SNDMORE)
+_send = zmq.backend.Socket.send
 
 
 def outgoing(frames: Sequence[Buffer]) -> Sequence[Buffer | zmq.Frame]:
@@ -40,13 +41,13 @@ def outgoing(frames: Sequence[Buffer]) -> Sequence[Buffer | zmq.Frame]:
 
 
 def send(socket: zmq.Socket[bytes], frames: Sequence[Buffer | zmq.Frame], flags: int = 0) -> None:
-    """Hand frames over as one message. pyzmq's own loop makes an enum member for each of them,
-    which takes longer than sending it.
+    """Hand frames over as one message. pyzmq's own loop makes an enum member for each of them, and
+    its ``send`` asks for options that are not used here, which takes longer than sending it.
     """
     more = _MORE | flags
     for frame in frames[:-1]:
-        socket.send(frame, more)
-    socket.send(frames[-1], flags)
+        _send(socket, frame, more)
+    _send(socket, frames[-1], flags)
 
 
 def receive(socket: zmq.Socket[bytes], flags: int = 0) -> list[zmq.Frame]:

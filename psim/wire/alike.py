@@ -20,13 +20,12 @@ from psim.errors import WireError
 from psim.tables import Table
 from psim.vectors import Payload, Shared
 from psim.wire import buffers
+from psim.wire.heads import ONE_BYTE
 from psim.wire.layout import INLINE, LONGEST, REPORT, SHARED, SPARSE, TYPES, Buffer, Shape
 from psim.wire.messages import Kind, Packet, Scalar
 from psim.wire.shapes import AnyShape
 from psim.wire.size import Size, framed
 
-_LONGER = 0x80
-"""The first number that takes msgpack more than a byte."""
 _WIDTHS = {0xCC: 2, 0xCD: 3, 0xCE: 5}
 """Bytes of a msgpack unsigned integer by its first byte; one below 128 is that byte."""
 
@@ -127,7 +126,7 @@ def _of_one_byte(own: Sequence[Buffer], start: int, after: Buffer, total: int) -
     heads, ranks = table[:, :end], table[:, start]
     differ = (heads != heads[0]).any(axis=0)
     differ[start] = False  # where the rank is
-    if differ.any() or (ranks >= _LONGER).any():
+    if differ.any() or (ranks >= ONE_BYTE).any():
         return None
     return _Rows(ranks.tolist(), table[:, end:], lengths)
 
@@ -155,7 +154,7 @@ def _one_by_one(own: Sequence[Buffer], start: int, after: Buffer, total: int) ->
 
 def _width(head: int) -> int:
     """Bytes of the msgpack unsigned integer that begins so; 0 where none does, or a huge one."""
-    return 1 if head < _LONGER else _WIDTHS.get(head, 0)
+    return 1 if head < ONE_BYTE else _WIDTHS.get(head, 0)
 
 
 def _tables(shape: Shape, columns: Iterator[buffers.Bytes]) -> Table:

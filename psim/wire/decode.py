@@ -19,6 +19,7 @@ from psim.quantized import Quantized
 from psim.vectors import Dense, Payload, Shared, Sparse, torch
 from psim.wire import buffers, indices, lowrank, quantized
 from psim.wire.alike import Alike, Header, decode_alike
+from psim.wire.familiar import Familiar
 from psim.wire.layout import (
     DENSE,
     INLINE,
@@ -116,11 +117,19 @@ def decode_all(frames: Sequence[Buffer], expected: Expected) -> list[tuple[Packe
     return found
 
 
-def decode_together(frames: Sequence[Buffer], expected: Expected) -> Alike | None:
-    """All the messages in ``frames``, where they are alike; None where they are not all, or there
-    are more than the run has workers. Raises WireError where the first one is no message.
+def decode_together(
+    frames: Sequence[Buffer], expected: Expected, round: int, familiar: Familiar
+) -> Alike | None:
+    """All the messages in ``frames``, where they are alike and of that round; None where they are
+    not all, or there are more than the run has workers. Raises WireError where the first one is no
+    message. What it begins with is looked up, and remembered, in ``familiar``.
     """
-    header = _header(frames[:1], expected)
+    header = familiar.read(frames[0], round) if frames else None
+    if header is None:
+        header = _header(frames[:1], expected)
+        familiar.remember(frames[0], header)
+    if header.round != round:
+        return None
     found = decode_alike(frames, 0, header, expected.workers, expected.workers)
     whole = found is not None and 2 * len(found.ranks) == len(frames)
     return found if whole else None

@@ -8,6 +8,9 @@ import msgpack
 
 from psim.wire.messages import PROTOCOL, Kind
 
+ONE_BYTE = 1 << 7
+"""Numbers below it take msgpack one byte."""
+
 
 @cache
 def around(kind: Kind, *payload: int) -> tuple[bytes, bytes]:
@@ -21,7 +24,7 @@ def around(kind: Kind, *payload: int) -> tuple[bytes, bytes]:
 
 def number(value: int) -> bytes:
     """A round or a rank, as msgpack has it."""
-    if value < 1 << 7:
+    if value < ONE_BYTE:
         return value.to_bytes(1)
     if value < 1 << 8:
         return b"\xcc" + value.to_bytes(1)

@@ -2,12 +2,11 @@
 
 ``rows`` are the matrix's rows that the shards have, one shard after another; those of shard i are
 the ones from bounds[i] to bounds[i + 1]. Its product is line i of the result. Where they are a
-slice, the rows lie in the matrix as they are wanted. r is a quotient, which is made on the way.
+slice, the rows lie in the matrix as they are wanted. r is made on the way: of each row the
+``numerator`` divided by 1 plus the ``exponential``.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,31 +19,28 @@ Integers = NDArray[np.int64]
 Naturals = NDArray[np.unsignedinteger]
 
 
-class Quotients(NamedTuple):
-    """r of each row: ``numerators``, with the rows' signs where the matrix has such, divided by 1
-    plus ``exponentials``.
-    """
-
-    numerators: Array
-    exponentials: Array
-
-
 def transposed_times(
-    matrix: CompiledRows, rows: slice | Integers, bounds: Integers, r: Quotients
+    matrix: CompiledRows,
+    rows: slice | Integers,
+    bounds: Integers,
+    numerators: Array,
+    exponentials: Array,
 ) -> Array:
-    """The products, freshly allocated; shape (shards, size)."""
+    """The products, freshly allocated; shape (shards, size). In the ``numerators`` are the rows'
+    signs, where the matrix has such.
+    """
     products = np.zeros((len(bounds) - 1, matrix.size))
     ends, columns, entries = matrix.parts
     if isinstance(rows, slice):
         ends = ends[rows.start : rows.stop + 1]
         if matrix.signs is None:
-            _scatter_in_turn(ends, columns, entries, bounds, r, products)
+            _scatter_in_turn(ends, columns, entries, bounds, numerators, exponentials, products)
         else:
-            _scatter_ones_in_turn(ends, columns, bounds, r, products)
+            _scatter_ones_in_turn(ends, columns, bounds, numerators, exponentials, products)
     elif matrix.signs is None:
-        _scatter(ends, columns, entries, rows, bounds, r, products)
+        _scatter(ends, columns, entries, rows, bounds, numerators, exponentials, products)
     else:
-        _scatter_ones(ends, columns, rows, bounds, r, products)
+        _scatter_ones(ends, columns, rows, bounds, numerators, exponentials, products)
     return products
 
 
@@ -55,13 +51,14 @@ def _scatter(
     entries: Array,
     rows: Integers,
     bounds: Integers,
-    r: Quotients,
+    numerators: Array,
+    exponentials: Array,
     products: Array,
 ) -> None:
     for shard in range(len(products)):
         product = products[shard]
         for number in range(bounds[shard], bounds[shard + 1]):
-            factor = r.numerators[number] / (1.0 + r.exponentials[number])
+            factor = numerators[number] / (1.0 + exponentials[number])
             for place in range(ends[rows[number]], ends[rows[number] + 1]):
                 product[columns[place]] += entries[place] * factor
 
@@ -72,14 +69,15 @@ def _scatter_ones(
     columns: Naturals,
     rows: Integers,
     bounds: Integers,
-    r: Quotients,
+    numerators: Array,
+    exponentials: Array,
     products: Array,
 ) -> None:
     """`_scatter` of a matrix whose entries are all 1."""
     for shard in range(len(products)):
         product = products[shard]
         for number in range(bounds[shard], bounds[shard + 1]):
-            factor = r.numerators[number] / (1.0 + r.exponentials[number])
+            factor = numerators[number] / (1.0 + exponentials[number])
             for place in range(ends[rows[number]], ends[rows[number] + 1]):
                 product[columns[place]] += factor
 
@@ -90,26 +88,32 @@ def _scatter_in_turn(
     columns: Naturals,
     entries: Array,
     bounds: Integers,
-    r: Quotients,
+    numerators: Array,
+    exponentials: Array,
     products: Array,
 ) -> None:
     """`_scatter` of rows that lie one after another."""
     for shard in range(len(products)):
         product = products[shard]
         for number in range(bounds[shard], bounds[shard + 1]):
-            factor = r.numerators[number] / (1.0 + r.exponentials[number])
+            factor = numerators[number] / (1.0 + exponentials[number])
             for place in range(ends[number], ends[number + 1]):
                 product[columns[place]] += entries[place] * factor
 
 
 @compiled
 def _scatter_ones_in_turn(
-    ends: Naturals, columns: Naturals, bounds: Integers, r: Quotients, products: Array
+    ends: Naturals,
+    columns: Naturals,
+    bounds: Integers,
+    numerators: Array,
+    exponentials: Array,
+    products: Array,
 ) -> None:
     """`_scatter_in_turn` of a matrix whose entries are all 1."""
     for shard in range(len(products)):
         product = products[shard]
         for number in range(bounds[shard], bounds[shard + 1]):
-            factor = r.numerators[number] / (1.0 + r.exponentials[number])
+            factor = numerators[number] / (1.0 + exponentials[number])
             for place in range(ends[number], ends[number + 1]):
                 product[columns[place]] += factor
