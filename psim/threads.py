@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,10 @@ from psim.vectors import torch
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
+
+_NOTHING = nullcontext()
+_HELD: list[bool] = []
+"""One entry for each limit that is in force."""
 
 
 @cache
@@ -21,15 +25,21 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
+def one_thread() -> AbstractContextManager[None]:
+    """Inside, numpy's and scipy's BLAS use one thread. Within another one it costs nothing."""
+    return _NOTHING if _HELD else _limited()
+
+
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Inside, numpy's and scipy's BLAS use one thread. Costs 2 µs where they do anyway."""
+def _limited() -> Iterator[None]:
     libraries = _libraries()
-    if all(library.num_threads == 1 for library in libraries.lib_controllers):
-        yield
-    else:
-        with libraries.limit(limits=1):
+    alone = all(library.num_threads == 1 for library in libraries.lib_controllers)
+    with nullcontext() if alone else libraries.limit(limits=1):
+        _HELD.append(True)
+        try:
             yield
+        finally:
+            _HELD.pop()
 
 
 @contextmanager
