@@ -61,7 +61,7 @@ class Stacked(Together):
             return vectors.mean(table.rows(), count, total)
         present = np.zeros(table.size, dtype=bool)
         present[indices] = True
-        support = np.flatnonzero(present)
+        support = present.nonzero()[0]
         sums = np.bincount(indices, table.widened().reshape(-1), table.size)
         found = sums[support] / count
         return Sparse(table.size, torch.from_numpy(support), torch.from_numpy(found))

@@ -72,7 +72,7 @@ class Account:
     def broadcast(self, size: Size, category: Literal["setup", "broadcast"]) -> None:
         """x^t, to every worker."""
         cost = Charge(1, 0, size.payload, size.framed, link_bytes(size.framed, self.mtu))
-        self.ledger.charge_all("down", category, cost)
+        self._ledger.charge_all("down", category, cost)
 
     def broadcast_to(
         self, sizes: Mapping[int, Size], category: Literal["setup", "broadcast"]
@@ -82,7 +82,7 @@ class Account:
         framed = {rank: size.framed for rank, size in sizes.items()}
         link = sum(link_bytes(nbytes, self.mtu) for nbytes in framed.values())
         cost = Charge(len(sizes), 0, payload, sum(framed.values()), link)
-        self.ledger.charge("down", category, framed, cost)
+        self._ledger.charge("down", category, framed, cost)
 
     def messages(self, arrived: Sequence[tuple[Packet, Size]]) -> None:
         """Some workers' messages of one round, and the reports that travelled with them."""
@@ -96,9 +96,9 @@ class Account:
             link += link_bytes(size.framed, self.mtu)
             framed[packet.rank] = size.framed
         cost = Charge(len(arrived), bits, payload, sum(framed.values()), link)
-        self.ledger.charge("up", "start" if starts else "message", framed, cost)
+        self._ledger.charge("up", "start" if starts else "message", framed, cost)
         reports = Charge(1, 0, *REPORT_SIZE, 0).times(len(arrived))
-        self.ledger.charge("up", "diagnostic", dict.fromkeys(framed, REPORT_SIZE.framed), reports)
+        self._ledger.charge("up", "diagnostic", dict.fromkeys(framed, REPORT_SIZE.framed), reports)
         self._round_bits += bits
         self._round_nnz += nnz
         self._round_messages += len(arrived)
@@ -135,25 +135,25 @@ class Account:
     def question(self, size: Size, category: Literal["diagnostic", "finish"]) -> None:
         """What all workers are asked; diagnostics are on no emulated link."""
         link = link_bytes(size.framed, self.mtu) if category == "finish" else 0
-        self.ledger.charge_all("down", category, Charge(1, 0, size.payload, size.framed, link))
+        self._ledger.charge_all("down", category, Charge(1, 0, size.payload, size.framed, link))
 
     def last(self, packet: Packet, size: Size) -> None:
         """What a worker sends after the last round."""
         link = link_bytes(size.framed, self.mtu)
         cost = Charge(1, packet.bits, size.payload, size.framed, link)
-        self.ledger.charge("up", "finish", {packet.rank: size.framed}, cost)
+        self._ledger.charge("up", "finish", {packet.rank: size.framed}, cost)
         self.finish_bits += packet.bits / self.workers
 
     def diagnostic(self, rank: int, size: Size) -> None:
         """A worker's diagnostics."""
         cost = Charge(1, 0, size.payload, size.framed, 0)
-        self.ledger.charge("up", "diagnostic", {rank: size.framed}, cost)
+        self._ledger.charge("up", "diagnostic", {rank: size.framed}, cost)
 
     def diagnostics(self, sizes: Sizes) -> None:
         """All workers' diagnostics at once."""
         payload, framed = sizes
         cost = Charge(len(payload), 0, int(payload.sum()), int(framed.sum()), 0)
-        self.ledger.charge_many("up", "diagnostic", np.arange(len(payload)), framed, cost)
+        self._ledger.charge_many("up", "diagnostic", np.arange(len(payload)), framed, cost)
 
     def close(self, round: int) -> None:
         """All messages of the round are here."""

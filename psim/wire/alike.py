@@ -9,7 +9,7 @@ plainly alike, or has anything wrong with it, is left to that.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -73,22 +73,28 @@ def decode_alike(
 
     Each is one frame, followed by its report; ranks are ``workers`` at most.
     """
-    shapes = [shape for shape in header.shapes if type(shape) is Shape and shape.coding is None]
-    lengths = [length for shape in shapes for length in shape.lengths]
-    total = sum(lengths)
-    if len(shapes) < len(header.shapes) or total > INLINE or header.kind is not Kind.MESSAGE:
+    lengths = _plain_lengths(tuple(header.shapes)) if header.kind is Kind.MESSAGE else None
+    if lengths is None:
         return None
     own = frames[place : min(len(frames) - 1, place + 2 * most) : 2]
-    rows = _rows(own, header, total)
+    rows = _rows(own, header, sum(lengths))
     if rows is None or max(rows.ranks) > workers:
         return None
     columns = iter([rows.bodies[:, a:b] for a, b in pairwise(accumulate(lengths, initial=0))])
     try:
-        tables = [_tables(shape, columns) for shape in shapes]
+        tables = [_tables(shape, columns) for shape in header.shapes]
         reports = _reports(frames[place + 1 : place + 2 * len(rows.ranks) : 2])
     except WireError:
         return None
     return Alike(header, rows.ranks, tables, reports, rows.lengths)
+
+
+@lru_cache(maxsize=16)
+def _plain_lengths(shapes: tuple[AnyShape, ...]) -> list[int] | None:
+    """Bytes of each buffer; None where some are no floats, coded, or in frames of their own."""
+    plain = [shape for shape in shapes if isinstance(shape, Shape) and shape.coding is None]
+    lengths = [length for shape in plain for length in shape.lengths]
+    return None if len(plain) < len(shapes) or sum(lengths) > INLINE else lengths
 
 
 class _Rows(NamedTuple):
@@ -157,8 +163,9 @@ def _width(head: int) -> int:
     return 1 if head < ONE_BYTE else _WIDTHS.get(head, 0)
 
 
-def _tables(shape: Shape, columns: Iterator[buffers.Bytes]) -> Table:
+def _tables(shape: AnyShape, columns: Iterator[buffers.Bytes]) -> Table:
     """The messages' payloads of one shape; takes its buffers off ``columns``. Raises WireError."""
+    assert isinstance(shape, Shape), "others are not decoded together"
     indices = buffers.indices(next(columns), shape.size) if shape.form == SPARSE else None
     values = buffers.numbers(next(columns), shape.type)
     return Table(shape.size, TYPES[shape.type], values, indices)
