@@ -1,7 +1,7 @@
 """Which selection is the faster one: numpy for short vectors, compiled loops for long ones.
 
-Both give the same bits, so that the choice is one of time only. It is made by size alone: processes
-that never meet a long vector never import numba.
+Both give the same bits, so that the choice is one of time only. It is made by size alone, so that a
+short vector by itself never has numba imported.
 """
 
 from __future__ import annotations

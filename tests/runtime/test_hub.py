@@ -63,6 +63,31 @@ def test_a_message_to_a_peer_that_is_gone(hub, lines):
         hub.send(two, message(b"x"))
 
 
+def test_messages_are_read_on_until_enough_frames_have_come(hub, lines):
+    (one, _), (two, _) = lines(), lines()
+    pair = Encoded([b"a"], measure([b"a"]), b"b")
+    for line in (one, two, one):
+        line.send(pair)
+    found = hub.with_following(hub.receive(10), 6)
+    assert [[bytes(frame) for frame in frames] for _, frames in found] == [[b"a", b"b"]] * 3
+    two.send(pair)
+    one.send(pair)
+    assert len(hub.with_following(hub.receive(10), 2)) == 1
+    assert hub.receive(10) is not None
+
+
+def test_reading_on_ends_with_a_word_of_one_frame_or_where_nothing_comes(hub, lines):
+    line, _ = lines()
+    pair = Encoded([b"a"], measure([b"a"]), b"b")
+    for sent in (pair, message(b"failed"), pair):
+        line.send(sent)
+    assert len(hub.with_following(hub.receive(10), 6)) == 2
+    assert len(hub.with_following(hub.receive(0.2), 6)) == 1
+    line.send(message(b"failed"))
+    line.send(pair)
+    assert len(hub.with_following(hub.receive(10), 6)) == 1
+
+
 def test_a_descriptor_that_is_used_again_is_not_confused(hub, lines):
     """The newcomer's connection has the descriptor of the one that left before anyone looked."""
     left = []
