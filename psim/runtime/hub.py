@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Sequence
 
 import zmq
@@ -67,17 +68,17 @@ class Hub:
 
     def with_following(self, first: Arrived, count: int) -> list[Arrived]:
         """A message, and those after it, until they have ``count`` frames in all. Fewer where one
-        of them is a single frame, or none comes for as long as `receive` waited for the first.
+        of them is a single frame, or where that takes as long as `receive` may: who waits for
+        messages has others to look after.
         """
-        arrived: Arrived | None = first
-        found = []
-        while arrived is not None:
-            found.append(arrived)
-            size = len(arrived[1])
-            count -= size
-            if count <= 0 or size == 1:
-                break
+        found, count = [first], count - len(first[1])
+        until = time.monotonic() + self._timeout
+        while count > 0 and len(found[-1][1]) > 1 and time.monotonic() < until:
             arrived = self._taken(0)
+            if arrived is None:
+                break
+            found.append(arrived)
+            count -= len(arrived[1])
         return found
 
     def _taken(self, flags: int) -> Arrived | None:
