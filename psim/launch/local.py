@@ -55,7 +55,8 @@ def warm_up() -> None:
 
 def fork(life: Callable[..., None], *arguments: object) -> BaseProcess:
     """A process that is a fork of the warm parent, started. Raises UsageError where what it is to
-    have a copy of can't be copied: lambdas, functions within functions, open files.
+    have a copy of can't be copied: lambdas, functions within functions, open files; tensors that
+    shared memory has no room for.
     """
     warm_up()
     process = context().Process(target=life, args=arguments)
@@ -66,6 +67,13 @@ def fork(life: Callable[..., None], *arguments: object) -> BaseProcess:
         raise UsageError(
             f"the problem can't be copied to another process: {error}: define its parts in a "
             "module, or use transport: inproc and one job"
+        ) from None
+    except RuntimeError as error:  # torch's, whose tensors are copied through shared memory
+        if "shared memory" not in str(error):
+            raise
+        raise UsageError(
+            f"the problem can't be copied to another process: {error}: give the machine's shared "
+            "memory more room (a container's: docker run --shm-size 2g), or use transport: inproc"
         ) from None
     return process
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import learnable
 import pytest
+import torch
 from processes import lasting, summary
 
 import psim
@@ -67,6 +68,24 @@ def test_objects_run_here_and_in_processes_that_get_a_copy(tmp_path: Path) -> No
     psim.run({**brought, **ways["here"]}, out=tmp_path / "lambda", problem=no_copy)
     with pytest.raises(UsageError, match=r"can't be copied to another process: .*lambda"):
         psim.run({**brought, **ways["there"]}, out=tmp_path / "never", problem=no_copy)
+
+
+def test_tensors_that_shared_memory_has_no_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container has 64 MB of it; this is what torch says there."""
+
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError(
+            "unable to allocate shared memory(shm) for file </torch_1_2_3>: No space"
+        )
+
+    monkeypatch.setattr(torch.UntypedStorage, "_share_fd_cpu_", full)
+    train, test = learnable.data()
+    named = psim.TorchProblem(learnable.network(), train, test=test)
+    brought = {"rounds": 1, "workers": 2, "processes": 2, "step_size": 0.1, "method": "sgd"}
+    with pytest.raises(UsageError, match=r"No space: give the machine's shared memory more room"):
+        psim.run({**brought, "problem": {"batch": 8}}, out=tmp_path / "never", problem=named)
 
 
 @pytest.mark.parametrize(
