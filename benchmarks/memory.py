@@ -8,7 +8,8 @@ its data were loaded: both are in summary.json, from the kernel's own account (V
 that grew by is x (the model), the gradient, the method's state, and the rest: that rest is printed
 in vectors of size d. Part of it are one layer's own gradient, 1/LAYERS of a vector; pages of code
 that are first touched in the rounds (some 20 MB); and freed buffers below 32 MiB that the C library
-keeps for the next ones (30 to 40 MB here, of layers' gradients and of selections).
+keeps for the next ones (30 to 40 MB here, of layers' gradients and of selections). The layers are
+copied to the worker through shared memory, of which a container has little: --shm-size 1g.
 """
 
 from __future__ import annotations

@@ -1,8 +1,12 @@
 """Top-k of each row of a table of short vectors, with the step around it in the same pass.
 
-Compiled: what `plain.of_difference` and the others there do, to the same bits. A worker host of a
-few ranks calls one of these in each round, in the place of a dozen calls of numpy, whose code and
-data would not all be in the cache where many processes share a core.
+Compiled: what `methods.compress_rows.CompressRows` does with numpy where it is not ``compiled``, to
+the same bits. A worker host of a few ranks calls one of these in each round, in the place of a
+dozen calls of numpy, whose code and data would not all be in the cache where many processes share a
+core.
+
+All fill in the ``indices`` (m, k) of the entries sent, ascending in each row, and their ``values``,
+rounded to the type that travels. ``slots`` (m,) says which of the rows ``kept`` is whose.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ INFINITE = np.int64(0x7FF0_0000_0000_0000)
 
 @compiled
 def of_rows(vectors: Floats, indices: Indices, values: Floats) -> None:
-    """As `plain.of_rows`."""
+    """Top-k of each row; 0 < k < d."""
     for row in range(len(vectors)):
         _largest(vectors[row], indices[row])
         _take(vectors[row], indices[row], values[row])
@@ -30,7 +34,7 @@ def of_rows(vectors: Floats, indices: Indices, values: Floats) -> None:
 def of_difference(
     targets: Floats, kept: Floats, slots: Slots, indices: Indices, values: Floats
 ) -> None:
-    """As `plain.of_difference`."""
+    """Top-k of each row less what is kept of it, which what is sent is added to."""
     for row in range(len(targets)):
         target, own = targets[row], kept[slots[row]]
         for place in range(len(target)):
@@ -45,7 +49,7 @@ def of_difference(
 def of_sum(
     vectors: Floats, factor: float, kept: Floats, slots: Slots, indices: Indices, values: Floats
 ) -> None:
-    """As `plain.of_sum`."""
+    """kept ← kept + factor · vectors, a product, then a sum; Top-k of that, less what is sent."""
     for row in range(len(vectors)):
         vector, own = vectors[row], kept[slots[row]]
         for place in range(len(vector)):

@@ -58,7 +58,7 @@ def possible(setup: Setup) -> bool:
 
 
 def worthwhile(setup: Setup) -> bool:
-    """Whether hosts of several ranks are best computed so."""
+    """Whether the ranks of a host are best computed so."""
     return setup.size <= SHORT and possible(setup)
 
 

@@ -23,7 +23,7 @@ def around(kind: Kind, *payload: int) -> tuple[bytes, bytes]:
 
 
 def number(value: int) -> bytes:
-    """A round or a rank, as msgpack has it."""
+    """A round or a rank, as msgpack has it, without a call of it in each round."""
     if value < ONE_BYTE:
         return value.to_bytes(1)
     if value < 1 << 8:
