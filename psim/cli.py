@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from psim.errors import ConfigError, Interrupted, PsimError
-from psim.launch.signals import ignore, ignored, terminable
+from psim.launch.signals import ignore, terminable
 
 if TYPE_CHECKING:
     from psim.plan import Plan
@@ -377,9 +377,7 @@ def main() -> NoReturn:
     """Run a command; an error is one line on stderr and the exit code of its kind."""
     with terminable():
         code = _carried_out()
-        over = ignored()
-    if over:
-        ignore()  # there is nothing left to end
+    ignore()  # there is nothing left to end, and a signal would take the exit code's place
     sys.exit(code)
 
 

@@ -1,12 +1,14 @@
 """The commands: what they print, what they write, and their exit codes."""
 
 import re
+import signal
 
 import numpy as np
 import pytest
 from processes import SMALL, lasting, rows, summary, write
 
 from psim import cli
+from psim.launch.signals import SIGNALS
 
 HERE = {**SMALL, "transport": "inproc"}
 
@@ -15,6 +17,7 @@ HERE = {**SMALL, "transport": "inproc"}
 def command(tmp_path, monkeypatch, capsys):
     """Runs a command in this process: its exit code, and what it printed."""
     monkeypatch.chdir(tmp_path)
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
 
     def run(*arguments):
         monkeypatch.setattr("sys.argv", ["psim", *map(str, arguments)])
@@ -23,7 +26,9 @@ def command(tmp_path, monkeypatch, capsys):
         printed = capsys.readouterr()
         return ended.value.code, printed.out, printed.err
 
-    return run
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)  # a command that is over ignores them: its process ends
 
 
 def test_a_run_says_what_it_came_to_and_where_it_is(command, config):

@@ -42,11 +42,6 @@ def ignore() -> None:
         signal.signal(each, signal.SIG_IGN)
 
 
-def ignored() -> bool:
-    """Whether nothing interrupts any more."""
-    return all(signal.getsignal(each) is signal.SIG_IGN for each in SIGNALS)
-
-
 @contextmanager
 def deferred() -> Iterator[None]:
     """Inside, signals wait: what is being started is known before it may have to be ended."""

@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -88,3 +90,13 @@ def test_other_threads_leave_handlers_alone(handlers):
     thread.start()
     thread.join()
     assert found == [handlers]
+
+
+def test_a_signal_while_a_process_ends_leaves_its_exit_code():
+    """Letting go of torch and numba takes a while, in which a container may be stopped."""
+    code = (
+        "import atexit, os, signal, sys; from psim.cli import main; sys.argv = ['psim', 'no']; "
+        "atexit.register(lambda: os.kill(os.getpid(), signal.SIGTERM)); main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
