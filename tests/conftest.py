@@ -1,5 +1,6 @@
-"""Fixtures of all tests: psim's commands as processes, none of which outlives its test."""
+"""Fixtures of all tests: psim commands, as processes that do not outlive their test, or here."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,7 +8,11 @@ import hypothesis
 import pytest
 from processes import SMALL, Command, write
 
+from psim import cli
+from psim.launch.signals import SIGNALS
+
 Psim = Callable[..., Command]
+Called = Callable[..., tuple[int, str, str]]
 
 # A machine that does other things as well is slow now and then; that says nothing of psim.
 hypothesis.settings.register_profile("psim", deadline=None)
@@ -36,6 +41,30 @@ def psim(start: Callable[..., Command]) -> Psim:
         return start("-m", "psim", *arguments, **environment)
 
     return starting
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Called]:
+    """Runs a psim command in this process: its exit code, and what it printed.
+
+    A command that is over ignores signals, since its process ends: here they are as before then.
+    """
+    monkeypatch.chdir(tmp_path)
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def called(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["psim", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, printed.out, printed.err
+
+    yield called
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -1,34 +1,12 @@
 """The commands: what they print, what they write, and their exit codes."""
 
 import re
-import signal
 
 import numpy as np
 import pytest
 from processes import SMALL, lasting, rows, summary, write
 
-from psim import cli
-from psim.launch.signals import SIGNALS
-
 HERE = {**SMALL, "transport": "inproc"}
-
-
-@pytest.fixture
-def command(tmp_path, monkeypatch, capsys):
-    """Runs a command in this process: its exit code, and what it printed."""
-    monkeypatch.chdir(tmp_path)
-    handlers = {number: signal.getsignal(number) for number in SIGNALS}
-
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["psim", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return ended.value.code, printed.out, printed.err
-
-    yield run
-    for number, handler in handlers.items():
-        signal.signal(number, handler)  # a command that is over ignores them: its process ends
 
 
 def test_a_run_says_what_it_came_to_and_where_it_is(command, config):

@@ -3,13 +3,11 @@
 import bz2
 import hashlib
 import socket
-import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
 
-from psim.cli import main
 from psim.data import fetch as fetching
 from psim.data.archives import ARCHIVES, Archive
 from psim.data.fetch import fetch
@@ -199,15 +197,13 @@ def test_an_archive_is_fetched_from_where_it_is_published(site, archive, own_fol
     assert len(site.ranges) == 1
 
 
-def test_a_wrong_archive_is_one_error(site, archive, own_folders, capsys, monkeypatch):
+def test_a_wrong_archive_is_one_error(site, archive, own_folders, command):
     site.content = TEXT[:-1] + b"!"
     with pytest.raises(DataError, match=r"MD5 is [0-9a-f]{32}, not .*was removed"):
         fetch("mine")
     assert list(own_folders[1].glob("a9a*")) == []
-    monkeypatch.setattr(sys, "argv", ["psim", "data", "get", "mine"])
-    with pytest.raises(SystemExit) as end:
-        main()
-    assert end.value.code == 2
-    lines = capsys.readouterr().err.strip().splitlines()
+    code, _, err = command("data", "get", "mine")
+    assert code == 2
+    lines = err.strip().splitlines()
     assert len(lines) == 1
     assert "MD5 is" in lines[0]

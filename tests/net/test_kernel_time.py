@@ -52,9 +52,9 @@ def close_to(link: float, program: float, model: float, extra: float, bound: flo
     kernel = link + extra
     assert kernel >= model - CLOCK
     assert kernel == pytest.approx(model, rel=bound)
-    # Two programs are woken, which takes some tenths of a millisecond and more on a busy machine.
+    # Two programs are woken: within tenths of a millisecond, or tens of them on a busy machine.
     assert program >= link
-    assert program - link < 0.02
+    assert program - link < 0.1
 
 
 @pytest.mark.parametrize(
