@@ -18,6 +18,9 @@ Called = Callable[..., tuple[int, str, str]]
 hypothesis.settings.register_profile("psim", deadline=None)
 hypothesis.settings.load_profile("psim")
 
+# A shell's background job ignores SIGINT, and so would the commands that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Command]]:
