@@ -6,7 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from numba import njit
+import numpy as np
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -29,3 +32,14 @@ def on_disk(function: Callable[..., object]) -> bool:
         return False
     name = f"{Path(code.co_filename).stem}.{code.co_name}-{code.co_firstlineno}.*.nbi"
     return any(Path(folder).glob(name))
+
+
+def _count_trailing(_context: object, _word: object) -> tuple[object, Callable[..., object]]:
+    def generate(_context: object, builder: Any, _signature: object, arguments: Any) -> object:
+        return builder.cttz(arguments[0], cgutils.false_bit)
+
+    return types.int64(types.uint64), generate
+
+
+trailing_zeros = cast("Callable[[np.uint64], int]", intrinsic(_count_trailing))
+"""How many of a word's lowest bits are 0: one instruction, for compiled functions only."""

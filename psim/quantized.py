@@ -38,7 +38,7 @@ LONG = 2_000
 
 
 class Rule(IntEnum):
-    """What a code stands for; the number on the wire."""
+    """What a code stands for."""
 
     UNIFORM = 0
     SIGN = 1

@@ -19,7 +19,7 @@ from psim.tables import Table
 from psim.wire.alike_sizes import framed_each
 from psim.wire.decode import decode_together
 from psim.wire.familiar import Familiar
-from psim.wire.layout import SHARED
+from psim.wire.layout import SHARED, Shape
 from psim.wire.messages import Kind
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ class TableMaster(Master):
                 return None
             place = end
         due = len(set(ranks)) == len(ranks) and self.awaited.issuperset(ranks)
-        plain = len(found.tables) == 1 and found.header.shapes[0].form != SHARED
+        (shape, *others) = found.header.shapes
+        plain = not others and isinstance(shape, Shape) and shape.form != SHARED
         return found if due and plain else None
 
     def _gathered(self) -> list[Instruction]:

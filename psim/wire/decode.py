@@ -210,10 +210,10 @@ def _shapes(
         if form not in FIELDS or type_code >= len(TYPES):
             raise WireError(f"a payload of unknown form {code}")
         length = 1 + FIELDS[form]
-        shape = _integers(fields[1:length])
-        if len(shape) != length - 1 or shape[0] != size or max(shape[:2]) > size:
-            raise WireError(f"a payload of shape {shape}: vectors here have {size} entries")
-        shapes.append(shape_of(form, type_code, shape, size))
+        described = _integers(fields[1:length])
+        if len(described) != length - 1:
+            raise WireError(f"a payload of form {form} with {len(described)} fields")
+        shapes.append(shape_of(form, type_code, described, size))
         fields = fields[length:]
     if len(fields) > LARGEST_SCALARS or not all(type(f) in (bool, int, float) for f in fields):
         raise WireError("a header ends in a few plain scalars")
@@ -226,8 +226,9 @@ def _bodies(
     """The buffers that the header in frame ``place`` announces, in order, and the first frame that
     is no longer the message's.
     """
-    lengths = [length for shape in shapes for length in shape.lengths]
-    first, total = memoryview(frames[place]), sum(lengths)
+    first = memoryview(frames[place])
+    lengths = _lengths(shapes, frames[place + 1 :] if len(first) == used else None)
+    total = sum(lengths)
     inline = total <= INLINE
     if len(first) != used + (total if inline else 0):
         raise WireError(f"a frame of {len(first)} B: its header announces {used + total * inline}")
@@ -241,6 +242,25 @@ def _bodies(
     return bodies, end
 
 
+def _lengths(shapes: Sequence[AnyShape], bodies: Sequence[Buffer] | None) -> list[int]:
+    """Bytes of each buffer; ``bodies`` are frames that begin with them, if they have frames of
+    their own. Raises WireError.
+    """
+    lengths: list[int] = []
+    for shape in shapes:
+        mine = shape.lengths
+        plain = shape.plain if isinstance(shape, QuantizedShape) else shape
+        if isinstance(plain, Shape) and plain.coding is not None:
+            parameter, said = plain.coding
+            if bodies is not None and plain.values:
+                if said:
+                    raise WireError(f"{said} B announced for coded indices in a frame of their own")
+                mine[:1] = map(len, bodies[len(lengths) :][:1])
+            indices.check(parameter, mine[0], plain.values, plain.size)
+        lengths += mine
+    return lengths
+
+
 def _payload(shape: AnyShape, bodies: list[memoryview]) -> Payload:
     """Take the shape's buffers off the front of ``bodies``."""
     if isinstance(shape, QuantizedShape):
@@ -248,7 +268,7 @@ def _payload(shape: AnyShape, bodies: list[memoryview]) -> Payload:
     if isinstance(shape, LowRankShape):
         pieces = lowrank.pieces_of(bodies.pop(0), shape)
         return LowRank(shape.size, pieces, _values(bodies.pop(0), shape))
-    listed = _indices(bodies.pop(0), shape, shape.values) if shape.form == SPARSE else None
+    listed = _indices(bodies.pop(0), shape) if shape.form == SPARSE else None
     values = _values(bodies.pop(0), shape)
     if shape.form == DENSE:
         return Dense(values)
@@ -258,21 +278,22 @@ def _payload(shape: AnyShape, bodies: list[memoryview]) -> Payload:
 
 
 def _of_codes(shape: QuantizedShape, bodies: list[memoryview]) -> Quantized:
-    listed = _indices(bodies.pop(0), shape, shape.codes) if shape.entries == SPARSE else None
+    plain = shape.plain
+    listed = _indices(bodies.pop(0), plain) if plain.form == SPARSE else None
     lengths = quantized.lengths_of(None if shape.block else bodies.pop(0), shape)
-    scales = _values(bodies.pop(0), shape)
+    scales = _values(bodies.pop(0), plain)
     codes = quantized.codes_of(bodies.pop(0), shape)
-    shared = shape.entries == SHARED
-    return Quantized(shape.size, shape.rule, shape.width, codes, scales, lengths, listed, shared)
+    shared = plain.form == SHARED
+    return Quantized(plain.size, shape.rule, shape.width, codes, scales, lengths, listed, shared)
 
 
-def _indices(body: memoryview, shape: Shape | QuantizedShape, count: int) -> torch.Tensor:
+def _indices(body: memoryview, shape: Shape) -> torch.Tensor:
     if shape.coding is None:
         return torch.from_numpy(buffers.indices(np.frombuffer(body, np.uint8), shape.size))
-    return indices.read(body, count, shape.size, shape.coding.parameter)
+    return indices.read(body, shape.values, shape.size, shape.coding.parameter)
 
 
-def _values(body: memoryview, shape: AnyShape) -> torch.Tensor:
+def _values(body: memoryview, shape: Shape | LowRankShape) -> torch.Tensor:
     return buffers.values(np.frombuffer(body, np.uint8), shape.type)
 
 

@@ -11,27 +11,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import msgpack
 import numpy as np
 
 from psim.lowrank import LowRank
 from psim.quantized import Quantized
-from psim.vectors import Dense, Payload, Sparse, torch
+from psim.vectors import Payload, Shared, Sparse, torch
 from psim.wire import indices, lowrank, quantized
 from psim.wire.indices import Manner
 from psim.wire.layout import (
+    CODED,
     DENSE,
     INLINE,
     LOW_RANK,
     QUANTIZED,
-    QUANTIZED_CODED,
     REPORT,
     SHARED,
     SPARSE,
-    SPARSE_CODED,
     TYPES,
     Buffer,
+    Coding,
     Frames,
 )
 from psim.wire.messages import PROTOCOL, Control, Kind, Packet, Scalar
@@ -61,18 +62,14 @@ def encode(packet: Packet, manner: Manner = "auto") -> Encoded:
     """The packet's frames. Payloads are on the host; their values have the type that travels, and
     ``manner`` says how their indices do.
     """
-    header: list[Scalar] = [PROTOCOL, packet.kind, packet.round, packet.rank, len(packet.payloads)]
-    buffers: Frames = []
-    for payload in packet.payloads:
-        described, written = _write(payload, manner)
-        header += described
-        buffers += written
-    header += packet.scalars
-    head: bytes = msgpack.packb(header)
-    frames: Frames = [head]
-    if buffers:
-        lengths = sum(len(buffer) for buffer in buffers)
-        frames = [b"".join([head, *buffers])] if lengths <= INLINE else [head, *buffers]
+    written = [_write(payload, manner) for payload in packet.payloads]
+    buffers = [buffer for one in written for buffer in one.buffers]
+    apart = sum(map(len, buffers)) > INLINE
+    header: list[Scalar] = [PROTOCOL, packet.kind, packet.round, packet.rank, len(written)]
+    for one in written:
+        header += one.described(apart)
+    head: bytes = msgpack.packb([*header, *packet.scalars])
+    frames: Frames = [head, *buffers] if apart else [b"".join([head, *buffers])]
     report = REPORT.pack(packet.compute, packet.loss) if packet.kind is Kind.MESSAGE else None
     return Encoded(frames, measure(frames), report)
 
@@ -94,37 +91,51 @@ def code_of(dtype: torch.dtype) -> int:
     return TYPES.index(str(dtype).removeprefix("torch."))
 
 
-def _write(payload: Payload, manner: Manner) -> tuple[list[int], Frames]:
-    """What the header says of a payload, and its buffers."""
-    if isinstance(payload, Quantized):
-        return _of_codes(payload, manner)
-    code, values = code_of(payload.values.dtype), _raw(payload.values)
+class _Written(NamedTuple):
+    """A payload: what the header says of it, but for what follows the coding's parameter and says
+    how its indices are coded; and its buffers.
+    """
+
+    fields: list[int]
+    coding: Coding | None
+    contents: list[int]
+    buffers: Frames
+
+    def described(self, apart: bool) -> list[int]:
+        """What the header says; ``apart``: each buffer is a frame, which says how long it is."""
+        if self.coding is None:
+            return self.fields + self.contents
+        nbytes = 0 if apart else self.coding.nbytes
+        return [*self.fields, self.coding.parameter, nbytes, *self.contents]
+
+
+def _write(payload: Payload, manner: Manner) -> _Written:
     if isinstance(payload, LowRank):
+        code = LOW_RANK << 4 | code_of(payload.values.dtype)
         pieces = _bytes(lowrank.layout(payload))
-        return [LOW_RANK << 4 | code, *lowrank.describe(payload)], [pieces, values]
-    if isinstance(payload, Dense):
-        return [DENSE << 4 | code, payload.size], [values]
-    described = [payload.size, payload.values.numel()]
-    if not isinstance(payload, Sparse):
-        return [SHARED << 4 | code, *described], [values]
-    coding, listed = indices.write(payload.indices, payload.size, manner)
-    if coding is None:
-        return [SPARSE << 4 | code, *described], [_bytes(listed), values]
-    return [SPARSE_CODED << 4 | code, *described, *coding], [_bytes(listed), values]
+        return _Written([code], None, lowrank.describe(payload), [pieces, _raw(payload.values)])
+    if isinstance(payload, Quantized):
+        form, count, floats = QUANTIZED, payload.count, payload.scales
+        *lengths, codes = (_bytes(array) for array in quantized.buffers(payload))
+        contents, buffers = quantized.describe(payload), [*lengths, _raw(floats), codes]
+    else:
+        form, count, floats = 0, payload.values.numel(), payload.values
+        contents, buffers = [], [_raw(floats)]
+    entries, coding, listed = _entries(payload, manner)
+    code = form + entries << 4 | code_of(floats.dtype)
+    fields = [code] if entries == DENSE else [code, count]
+    return _Written(fields, coding, contents, [*listed, *buffers])
 
 
-def _of_codes(payload: Quantized, manner: Manner) -> tuple[list[int], Frames]:
-    """The same of codes: indices and lengths, where they travel, scales and codes."""
-    code, described = code_of(payload.scales.dtype), quantized.describe(payload)
-    *lengths, codes = (_bytes(array) for array in quantized.buffers(payload))
-    written: Frames = [*lengths, _raw(payload.scales), codes]
-    if payload.indices is None or payload.shared:
-        return [QUANTIZED << 4 | code, *described], written
-    coding, listed = indices.write(payload.indices, payload.size, manner)
-    written = [_bytes(listed), *written]
-    if coding is None:
-        return [QUANTIZED << 4 | code, *described], written
-    return [QUANTIZED_CODED << 4 | code, *described, *coding], written
+def _entries(payload: Payload, manner: Manner) -> tuple[int, Coding | None, Frames]:
+    """Which entries of the vector these are, and how their indices travel, if they do."""
+    if isinstance(payload, Shared) or (isinstance(payload, Quantized) and payload.shared):
+        return SHARED, None, []
+    own = payload.indices if isinstance(payload, (Sparse, Quantized)) else None
+    if own is None:
+        return DENSE, None, []
+    coding, listed = indices.write(own, payload.size, manner)
+    return SPARSE if coding is None else CODED, coding, [_bytes(listed)]
 
 
 def _raw(values: torch.Tensor) -> memoryview:

@@ -54,8 +54,8 @@ def _described(table: Table) -> list[int]:
     """What a header says of the payloads."""
     code = TYPES.index(table.type)
     if table.indices is None:
-        return [DENSE << 4 | code, table.size]
-    return [SPARSE << 4 | code, table.size, table.values.shape[1]]
+        return [DENSE << 4 | code]
+    return [SPARSE << 4 | code, table.values.shape[1]]
 
 
 def _bodies(table: Table, manner: Manner) -> list[bytes] | None:

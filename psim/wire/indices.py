@@ -39,17 +39,21 @@ FIELDS = len(Coding._fields)
 """How many fields a header has for the coding, after those of the form."""
 
 
-def parse(fields: Sequence[int], count: int, size: int) -> Coding:
-    """The coding that a header announces for ``count`` indices below ``size``. Raises WireError."""
-    parameter, nbytes = fields
-    if parameter >= golomb.PARAMETERS:
+def parse(fields: Sequence[int]) -> Coding:
+    """The coding that a header announces. Raises WireError."""
+    coding = Coding(*fields)
+    if coding.parameter >= golomb.PARAMETERS:
         last = golomb.PARAMETERS - 1
-        raise WireError(f"indices coded with parameter {parameter}: {last} is the last")
+        raise WireError(f"indices coded with parameter {coding.parameter}: {last} is the last")
+    return coding
+
+
+def check(parameter: int, nbytes: int, count: int, size: int) -> None:
+    """WireError where ``count`` indices below ``size`` can't take so many bytes."""
     code = golomb.code(parameter)
     least, most = (-(-bits // 8) for bits in (code.least(count), code.most(count, size)))
     if not least <= nbytes <= most:
         raise WireError(f"{nbytes} B of coded indices: {count} below {size} take {least} to {most}")
-    return Coding(parameter, nbytes)
 
 
 def write(indices: torch.Tensor, size: int, manner: Manner) -> tuple[Coding | None, np.ndarray]:

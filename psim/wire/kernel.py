@@ -9,47 +9,44 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from psim.compiled import compiled, on_disk
-from psim.wire.golomb import Bytes, Code, Indices, cheapest, code, no_list, not_increasing
+from psim.compiled import compiled, on_disk, trailing_zeros
+from psim.wire.golomb import PARAMETERS, Bytes, Code, Indices, code, no_list, not_increasing
 from psim.wire.layout import Buffer
 
 Words = NDArray[np.uint64]
 
-WORD = np.dtype("<u8")
 BLOCK = 512
 """Gaps that are divided at a time; the results stay in the cache."""
+_END = bytes(16)
+"""What follows a string: up to the end of its last word, and a word."""
 
 _U = np.uint64
 _ONE, _TWO, _THREE, _SIX, _LAST, _BITS = _U(1), _U(2), _U(3), _U(6), _U(63), _U(64)
 _HALF_WORD = _U(0xFFFFFFFF)
 _THIRD = _U(0xAAAAAAAB)
 """⌊h/3⌋ = ⌊h · this / 2^33⌋ for all h below 2^32, in vector instructions."""
-_SEQUENCE = 0x03F79D71B4CB0A89
-"""A de Bruijn sequence: its 64 windows of 6 bits are all different, and so the upper 6 bits of its
-product with a power of two say which one that is (C. Leiserson, H. Prokop, K. Randall, 1998)."""
-_EXPONENTS = np.zeros(64, dtype=np.int64)
-_EXPONENTS[[(_SEQUENCE << e) % 2**64 >> 58 for e in range(64)]] = range(64)
 
 
 def encode(indices: Indices) -> tuple[int, Bytes]:
     """What `golomb.encode` gives. Raises WireError."""
-    _check(indices)
-    parameter, bits = cheapest(indices, lambda each: _length(indices, *each))
-    return parameter, _write(indices, code(parameter), bits)
+    parameter, string = _encode(indices)
+    if parameter < 0:
+        raise not_increasing()
+    return parameter, string
 
 
 def write(indices: Indices, chosen: Code) -> Bytes:
     """What `golomb.write` gives. Raises WireError."""
-    _check(indices)
-    return _write(indices, chosen, _length(indices, *chosen))
+    if not _increase(indices):
+        raise not_increasing()
+    return _string(indices, *chosen, _length(indices, *chosen))
 
 
 def decode(body: Buffer, count: int, size: int, chosen: Code) -> Indices:
     """What `golomb.decode` gives. Raises WireError."""
     if 8 * len(body) < chosen.least(count):
         raise no_list(count, size)
-    words = np.zeros(-(-len(body) // WORD.itemsize) + 1, dtype=WORD)
-    words.view(np.uint8)[: len(body)] = np.frombuffer(body, dtype=np.uint8)
+    words = np.frombuffer(b"".join((body, _END[len(body) % 8 :])), dtype=np.uint64)
     indices = np.empty(count, dtype=np.int64)
     end = _read(words, *chosen, indices)
     if end < 0 or -(-end // 8) != len(body) or (count and indices[-1] >= size):
@@ -59,7 +56,7 @@ def decode(body: Buffer, count: int, size: int, chosen: Code) -> Indices:
 
 def load() -> None:
     """Load what earlier processes have compiled, if they have. Starts no thread."""
-    if on_disk(_fill):
+    if on_disk(_encode):
         prepare()
 
 
@@ -69,14 +66,58 @@ def prepare() -> None:
     decode(string.data, 2, 10, code(1))
 
 
-def _check(indices: Indices) -> None:
+@compiled
+def _encode(indices: Indices) -> tuple[int, Bytes]:
+    """The parameter, -1 where they don't increase, and the string: all in one call, as a short list
+    takes no longer than some calls do.
+    """
     if not _increase(indices):
-        raise not_increasing()
+        return -1, np.zeros(0, dtype=np.uint8)
+    parameter, bits = _cheapest(indices)
+    width, half = _code(parameter)
+    return parameter, _string(indices, width, half, bits)
 
 
-def _write(indices: Indices, chosen: Code, bits: int) -> Bytes:
-    words = np.zeros(-(-bits // 64) + 1, dtype=WORD)
-    _fill(words, indices, *chosen)
+@compiled
+def _cheapest(indices: Indices) -> tuple[int, int]:
+    """`golomb.cheapest`."""
+    if len(indices) == 0:
+        return 0, 0
+    gap = (indices[-1] + 1) * 7 // (10 * len(indices))
+    start = -3
+    while gap > 0:
+        start, gap = start + 2, gap >> 1
+    start = max(0, start)
+    width, half = _code(start)
+    bits = _length(indices, width, half)
+    higher, fewer = _climb(indices, start, bits, 1)
+    return (higher, fewer) if higher > start else _climb(indices, start, bits, -1)
+
+
+@compiled
+def _climb(indices: Indices, parameter: int, bits: int, step: int) -> tuple[int, int]:
+    """The parameter, and its bits, from which another step saves nothing."""
+    while 0 <= parameter + step < PARAMETERS:
+        width, half = _code(parameter + step)
+        other = _length(indices, width, half)
+        if other >= bits:
+            break
+        parameter, bits = parameter + step, other
+    return parameter, bits
+
+
+@compiled
+def _code(parameter: int) -> tuple[int, int]:
+    """`golomb.code`."""
+    width = (parameter + 1) // 2
+    return width, 1 << width >> 1 if parameter and parameter % 2 == 0 else 0
+
+
+@compiled
+def _string(indices: Indices, width: int, half: int, bits: int) -> Bytes:
+    """The string, of so many bits."""
+    words = np.zeros(-(-bits // 64) + 1, dtype=np.uint64)
+    _fill(words, indices, width, half)
     return words.view(np.uint8)[: -(-bits // 8)]
 
 
@@ -271,17 +312,10 @@ def _unary(words: Words, place: int, divisor: int, found: Indices) -> int:
         while unread != _U(0):
             if read == len(found):
                 return -1
-            zeros = base + _trailing(unread) - read
+            zeros = base + trailing_zeros(unread) - read
             unread &= unread - _ONE
             index += found[read] + 1
             found[read] = index + zeros * divisor
             read += 1
         base += 64
     return place + zeros + read if read == len(found) else -1
-
-
-@compiled
-def _trailing(word: np.uint64) -> int:
-    """How many of its lowest bits are 0; at least one is not."""
-    lowest = word & (~word + _ONE)
-    return int(_EXPONENTS[(lowest * _U(_SEQUENCE)) >> _U(58)])

@@ -21,9 +21,12 @@ REPORT = struct.Struct("<dd")
 LONGEST = 1e9
 """Seconds of computing that no rank reports."""
 
-DENSE, SPARSE, SHARED, QUANTIZED, LOW_RANK, SPARSE_CODED, QUANTIZED_CODED = range(7)
-"""A payload's form; its code on the wire is 16 times the form, plus the type of its values. Those
-of the last two have coded indices."""
+DENSE, SPARSE, SHARED, CODED = range(4)
+"""Which entries of a vector a payload has: all, those listed, or those that both sides derive; and
+listed by coded indices."""
+QUANTIZED, LOW_RANK = 4, 8
+"""A payload's form is one of these four for floats, 4 more for codes, 8 for factors; its code on
+the wire is 16 times the form, plus the type of its floats."""
 TYPES = ("float64", "float32", "float16", "bfloat16")
 WIDTHS = (8, 4, 2, 2)
 
@@ -34,7 +37,9 @@ def index_width(size: int) -> int:
 
 
 class Coding(NamedTuple):
-    """Indices that are coded: the code's parameter, and the bytes that they take."""
+    """Indices that are coded: the code's parameter, and the bytes that they take. A header does not
+    say these (0) where they are a frame's, so that long lists have short headers.
+    """
 
     parameter: int
     nbytes: int

@@ -1,6 +1,6 @@
 """Low-rank payloads on the wire: what a header says of one, and its pieces.
 
-A header has ``size, n, m``: n numbers in m pieces. Each piece is four unsigned integers of 4 bytes:
+A header has ``n, m``: n numbers in m pieces. Each piece is four unsigned integers of 4 bytes:
 length, rows, columns and rank.
 """
 
@@ -13,9 +13,9 @@ import numpy as np
 
 from psim.errors import WireError
 from psim.lowrank import LowRank, Piece
-from psim.wire.layout import LOW_RANK, WIDTHS, Buffer
+from psim.wire.layout import WIDTHS, Buffer
 
-FIELDS = 3
+FIELDS = 2
 LARGEST_PIECES = 1 << 16
 _NUMBER = np.dtype("<u4")
 
@@ -23,7 +23,6 @@ _NUMBER = np.dtype("<u4")
 class LowRankShape(NamedTuple):
     """A low-rank payload as a header announces it."""
 
-    form: int
     type: int
     size: int
     numbers: int
@@ -36,18 +35,18 @@ class LowRankShape(NamedTuple):
 
 
 def parse(type_code: int, fields: Sequence[int], size: int) -> LowRankShape:
-    """The shape that a header's three fields announce. Raises WireError."""
-    announced, count, pieces = fields
-    if announced != size or count > size:
+    """The shape that a header's two fields announce. Raises WireError."""
+    count, pieces = fields
+    if count > size:
         raise WireError(f"{count} numbers of factors: vectors here have {size} entries")
     if pieces > min(size, LARGEST_PIECES):
         raise WireError(f"{pieces} pieces: at most {min(size, LARGEST_PIECES)} were expected")
-    return LowRankShape(LOW_RANK, type_code, size, count, pieces)
+    return LowRankShape(type_code, size, count, pieces)
 
 
 def describe(payload: LowRank) -> list[int]:
     """What a header says of it, after its code."""
-    return [payload.size, payload.count, len(payload.pieces)]
+    return [payload.count, len(payload.pieces)]
 
 
 def layout(payload: LowRank) -> np.ndarray:

@@ -12,7 +12,7 @@ from math import nan
 
 from psim.vectors import Coded, Payload
 
-PROTOCOL = 2
+PROTOCOL = 3
 """The protocol's version; it stands in every message and in the hello."""
 
 Scalar = bool | int | float

@@ -26,7 +26,7 @@ class Models:
     def __init__(self, size: int, dtype: torch.dtype, rounds: int) -> None:
         self._type = code_of(dtype)
         self._numeric = TYPES[self._type] != BFLOAT16
-        self._before, after = around(Kind.MODEL, DENSE << 4 | self._type, size)
+        self._before, after = around(Kind.MODEL, DENSE << 4 | self._type)
         self._after = number(0) + after
         self._nbytes, self._rounds = size * dtype.itemsize, rounds
 

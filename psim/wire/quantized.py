@@ -1,8 +1,8 @@
 """Quantized payloads on the wire: what a header says of one, and its codes and blocks.
 
-A header has ``size, k, entries, rule, width, m, block``: k codes of so many bits in m blocks, all
-of ``block`` codes but for a shorter last one; where ``block`` is 0, the m lengths travel. What is
-said of coded indices follows.
+After what it says of the entries, as for floats, come ``rule, block``. A rule up to 32 is that of
+uniform codes of so many bits. All blocks have ``block`` codes but for a shorter last one; 0 is one
+block of all codes. With 64 more in ``rule``, there are ``block`` blocks whose lengths travel.
 """
 
 from __future__ import annotations
@@ -15,77 +15,71 @@ import numpy as np
 from psim.errors import WireError
 from psim.quantized import EXPONENT_WIDTH, LONG, WIDEST, Quantized, Rule
 from psim.vectors import torch
-from psim.wire import bits, indices
-from psim.wire.layout import (
-    DENSE,
-    QUANTIZED,
-    SHARED,
-    SPARSE,
-    WIDTHS,
-    Buffer,
-    Coding,
-    index_bytes,
-)
+from psim.wire import bits
+from psim.wire.layout import WIDTHS, Buffer, Shape
 
-FIELDS = 7
+FIELDS = 2
 _LENGTH = np.dtype("<u4")
-_RULES = {int(rule): rule for rule in Rule}
-_WIDTHS = {Rule.SIGN: 1, Rule.MEANS: 1, Rule.EXPONENT: EXPONENT_WIDTH}
-"""Bits of a code, where the rule says it."""
+_RULES = {width: (Rule.UNIFORM, width) for width in range(1, WIDEST + 1)}
+_RULES |= {33: (Rule.SIGN, 1), 34: (Rule.MEANS, 1), 35: (Rule.EXPONENT, EXPONENT_WIDTH)}
+"""A rule on the wire, and the bits of its codes."""
+_NUMBERS = {rule: number for number, rule in _RULES.items()}
+_LISTED = 64
+"""What is added to a rule where the blocks' lengths travel."""
 
 
 class QuantizedShape(NamedTuple):
-    """A quantized payload as a header announces it; ``entries`` is the form that it stands for, and
-    ``coding`` that of its indices.
+    """A quantized payload as a header announces it: ``plain`` with codes for values, in blocks of
+    ``block``; 0: of lengths that travel.
     """
 
-    form: int
-    type: int
-    size: int
-    codes: int
-    entries: int
+    plain: Shape
     rule: Rule
     width: int
     blocks: int
     block: int
-    coding: Coding | None = None
+
+    @property
+    def codes(self) -> int:
+        """How many codes there are."""
+        return self.plain.values
 
     @property
     def lengths(self) -> list[int]:
         """Bytes of each of its buffers: indices and lengths, where they travel, scales, codes."""
-        found = []
-        if self.entries == SPARSE:
-            found += [index_bytes(self.codes, self.size, self.coding)]
-        found += [] if self.block else [self.blocks * _LENGTH.itemsize]
-        scales = self.blocks * self.rule.scales * WIDTHS[self.type]
+        found = self.plain.lengths[:-1]
+        if not self.block:
+            found.append(self.blocks * _LENGTH.itemsize)
+        scales = self.blocks * self.rule.scales * WIDTHS[self.plain.type]
         return [*found, scales, bits.packed_length(self.codes, self.width)]
 
 
-def parse(type_code: int, fields: Sequence[int], size: int) -> QuantizedShape:
-    """The shape that a header's fields announce. Raises WireError."""
-    announced, count, entries, rule_code, width, blocks, block = fields[:FIELDS]
-    rule = _RULES.get(rule_code)
-    fits = count == size if entries == DENSE else count <= size
-    if announced != size or entries > SHARED or not fits:
-        raise WireError(f"{count} codes of form {entries}: vectors here have {size} entries")
-    if rule is None or not 1 <= width <= WIDEST or _WIDTHS.get(rule, width) != width:
-        raise WireError(f"codes of rule {rule_code} and {width} bits")
-    fits = blocks == -(-count // block) if block else blocks <= count and (count == 0 or blocks > 0)
-    if not fits or block > count:
-        raise WireError(f"{count} codes in {blocks} blocks of {block}")
-    if len(fields) > FIELDS and entries != SPARSE:
-        raise WireError(f"coded indices of codes of form {entries}")
-    coding = indices.parse(fields[FIELDS:], count, size) if len(fields) > FIELDS else None
-    return QuantizedShape(
-        QUANTIZED, type_code, size, count, entries, rule, width, blocks, block, coding
-    )
+def parse(plain: Shape, fields: Sequence[int]) -> QuantizedShape:
+    """The shape that a header's fields announce, beside what stands in it as for floats. Raises
+    WireError.
+    """
+    number, block = fields
+    listed = number >= _LISTED
+    rule, width = _RULES.get(number - _LISTED if listed else number, (None, 0))
+    if rule is None:
+        raise WireError(f"codes of rule {number}")
+    count = plain.values
+    if block > count or (listed and not block):
+        blocks = f"{block} blocks" if listed else f"blocks of {block}"
+        raise WireError(f"{count} codes in {blocks}")
+    if listed:
+        return QuantizedShape(plain, rule, width, block, 0)
+    block = block or max(1, count)
+    return QuantizedShape(plain, rule, width, -(-count // block), block)
 
 
 def describe(payload: Quantized) -> list[int]:
-    """What a header says of it, after its code."""
-    entries = SHARED if payload.shared else DENSE if payload.indices is None else SPARSE
-    whole = [payload.size, payload.count, entries, int(payload.rule), payload.width]
-    return [*whole, payload.lengths.numel(), _uniform(payload)]
+    """What a header says of the codes, after what it says of the entries."""
+    number, lengths = _NUMBERS[payload.rule, payload.width], payload.lengths
+    if lengths.numel() < 2:
+        return [number, 0]
+    block = _uniform(payload)
+    return [number, block] if block else [number + _LISTED, lengths.numel()]
 
 
 def buffers(payload: Quantized) -> list[np.ndarray]:
@@ -128,8 +122,12 @@ def codes_of(body: Buffer, shape: QuantizedShape) -> torch.Tensor:
 
 
 def _uniform(payload: Quantized) -> int:
-    """The length of all blocks but for a shorter last one; 0 where they differ otherwise."""
+    """The length of all blocks but for a shorter last one; 0 where they differ otherwise. Where
+    there are none, it is 1.
+    """
     lengths = payload.lengths.numpy()
-    if not lengths.size or lengths[-1] > lengths[0] or (lengths[:-1] != lengths[0]).any():
+    if not lengths.size:
+        return 1
+    if lengths[-1] > lengths[0] or (lengths[:-1] != lengths[0]).any():
         return 0
     return int(lengths[0])

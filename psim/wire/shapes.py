@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
+from psim.errors import WireError
 from psim.wire import indices, lowrank, quantized
-from psim.wire.layout import (
-    DENSE,
-    LOW_RANK,
-    QUANTIZED,
-    QUANTIZED_CODED,
-    SHARED,
-    SPARSE,
-    SPARSE_CODED,
-    Shape,
-)
+from psim.wire.layout import CODED, DENSE, LOW_RANK, QUANTIZED, SHARED, SPARSE, Shape
 
 AnyShape = Shape | quantized.QuantizedShape | lowrank.LowRankShape
 
-FIELDS = {DENSE: 1, SPARSE: 2, SHARED: 2, QUANTIZED: quantized.FIELDS, LOW_RANK: lowrank.FIELDS}
-FIELDS[SPARSE_CODED] = FIELDS[SPARSE] + indices.FIELDS
-FIELDS[QUANTIZED_CODED] = FIELDS[QUANTIZED] + indices.FIELDS
-"""How many fields of a header follow a payload's code, by its form. The first is its size."""
+_ENTRIES = {DENSE: 0, SPARSE: 1, SHARED: 1, CODED: 1 + indices.FIELDS}
+"""How many fields say which entries a payload has: how many, and what is said of coded indices."""
+FIELDS = {
+    **_ENTRIES,
+    **{QUANTIZED + entries: count + quantized.FIELDS for entries, count in _ENTRIES.items()},
+    LOW_RANK: lowrank.FIELDS,
+}
+"""How many fields of a header follow a payload's code, by its form."""
 
 
 def shape_of(form: int, type_code: int, fields: list[int], size: int) -> AnyShape:
     """The shape of a payload of a vector of ``size`` entries. Raises WireError."""
-    if form in (QUANTIZED, QUANTIZED_CODED):
-        return quantized.parse(type_code, fields, size)
     if form == LOW_RANK:
         return lowrank.parse(type_code, fields, size)
-    count = fields[1] if form != DENSE else size
-    if form == SPARSE_CODED:
-        return Shape(SPARSE, type_code, size, count, indices.parse(fields[2:], count, size))
-    return Shape(form, type_code, size, count)
+    entries = form % QUANTIZED
+    count = size if entries == DENSE else fields[0]
+    if count > size:
+        raise WireError(f"{count} values: vectors here have {size} entries")
+    coding = None
+    if entries == CODED:
+        entries, coding = SPARSE, indices.parse(fields[1 : 1 + indices.FIELDS])
+    plain = Shape(entries, type_code, size, count, coding)
+    return plain if form < QUANTIZED else quantized.parse(plain, fields[-quantized.FIELDS :])

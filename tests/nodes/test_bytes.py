@@ -1,8 +1,8 @@
 """The bytes of one small run, counted by hand.
 
 d = 10 and n = 2 in float64, Top-1. A header is a msgpack array: a byte, then the fields, all of
-which take a byte here: [version, kind, round, rank, payloads] and, for a payload, [form, d] or
-[form, d, k].
+which take a byte here: [version, kind, round, rank, payloads] and, for a payload, [form] or
+[form, k].
 """
 
 import pytest
@@ -10,12 +10,12 @@ from playing import Played, play
 
 WORKERS, SIZE, ROUNDS = 2, 10, 3
 HEADER = 1 + 5
-MODEL = HEADER + 2 + 8 * SIZE  # 88
-SPARSE = HEADER + 3 + 1 + 8  # 18: an index of one byte and a value
-DENSE = HEADER + 2 + 8 * SIZE
-NOTHING = HEADER + 3
+MODEL = HEADER + 1 + 8 * SIZE  # 87
+SPARSE = HEADER + 2 + 1 + 8  # 17: an index of one byte and a value
+DENSE = HEADER + 1 + 8 * SIZE
+NOTHING = HEADER + 2
 QUESTION = HEADER
-ANSWER = HEADER + 2 + 4 * 9 + 8 * SIZE  # four scalars of nine bytes each
+ANSWER = HEADER + 1 + 4 * 9 + 8 * SIZE  # four scalars of nine bytes each
 REPORT = 16
 SHORT = 2  # what ZMTP puts before a frame of up to 255 bytes
 

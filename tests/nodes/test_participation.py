@@ -139,7 +139,7 @@ def test_only_those_that_take_part_are_charged(task):
     assert summary["down"]["setup"]["messages"] == 2
     assert summary["down"]["broadcast"]["messages"] == 2 * ROUNDS
     assert summary["up"]["message"]["messages"] == 2 * (ROUNDS + 1)
-    model = 8 + 8 * SIZE + 2
+    model = 7 + 8 * SIZE + 2
     counts = np.zeros(N, dtype=int)
     for t in range(1, ROUNDS + 1):
         counts[sample(9, "participation", N, 2, t)] += 1

@@ -4,8 +4,8 @@ import pytest
 from playing import Played, play
 
 SIZE = 10
-DOWN = 8 * (88 + 2 + 66)  # bits of x^t on the link: payload, ZMTP's two bytes, the headers
-UP = 8 * (18 + 2 + 66)  # bits of a Top-1 message
+DOWN = 8 * (87 + 2 + 66)  # bits of x^t on the link: payload, ZMTP's two bytes, the headers
+UP = 8 * (17 + 2 + 66)  # bits of a Top-1 message
 COMPUTE = 0.004
 NETWORK = {
     "uplink": {"bandwidth": "1 Mbit/s", "latency": "10 ms"},

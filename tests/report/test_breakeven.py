@@ -106,6 +106,6 @@ def test_the_command_measures_both_sides_on_the_same_work(tmp_path: Path) -> Non
     wait = next(line for line in lines if line.startswith("wait"))
     assert wait.split()[1:] == ["0", "s", "0", "s"], "all workers' links are alike"
     up = next(line for line in lines if line.startswith("bytes up"))
-    # An array's head and eight fields, an index and a float64; one field less and 30 floats; and a
+    # An array's head and seven fields, an index and a float64; one field less and 30 floats; and a
     # frame's two bytes (docs/wire.md).
-    assert up.split()[2:] == [str(9 + 1 + 8 + 2), "B", str(8 + 30 * 8 + 2), "B"]
+    assert up.split()[2:] == [str(8 + 1 + 8 + 2), "B", str(7 + 30 * 8 + 2), "B"]

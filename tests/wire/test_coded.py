@@ -29,7 +29,7 @@ def frames_of(payload: Payload) -> list[bytes]:
 
 
 def update(fields: list[int], body: bytes = b"") -> list[bytes]:
-    return [msgpack.packb([2, int(Kind.UPDATE), 1, 0, 1, *fields]) + body]
+    return [msgpack.packb([3, int(Kind.UPDATE), 1, 0, 1, *fields]) + body]
 
 
 def in_bits(codes: list[int], width: int) -> bytes:
@@ -63,7 +63,7 @@ def test_codes_of_all_entries_are_written_as_documented() -> None:
     scales = torch.tensor([0.5, 2.0], dtype=torch.float32)
     sent = Quantized(5, Rule.UNIFORM, 3, codes, scales, torch.tensor([3, 2]))
     (frame,) = frames_of(sent)
-    header = bytes.fromhex("9d 02 06 01 00 01 31 05 05 00 00 03 02 03")
+    header = bytes.fromhex("98 03 06 01 00 01 41 03 03")
     floats = bytes.fromhex("00 00 00 3f 00 00 00 40")
     assert frame == header + floats + in_bits([1, 7, 0, 3, 4], 3)
     assert densify(sent, FLOAT64).tolist() == [0.5, -0.5, 0.0, 6.0, -8.0]
@@ -75,7 +75,7 @@ def test_blocks_of_other_lengths_travel() -> None:
     indices = torch.tensor([2, 4, 9])
     sent = Quantized(SIZE, Rule.MEANS, 1, codes, means, torch.tensor([1, 2]), indices)
     (frame,) = frames_of(sent)
-    header = msgpack.packb([2, 6, 1, 0, 1, 0x32, SIZE, 3, 1, 2, 1, 2, 0])
+    header = msgpack.packb([3, 6, 1, 0, 1, 0x52, 3, 34 + 64, 2])
     lengths = (1).to_bytes(4, "little") + (2).to_bytes(4, "little")
     assert frame == header + bytes([2, 4, 9]) + lengths + means.numpy().tobytes() + b"\x05"
     expected = [0.0] * SIZE
@@ -87,7 +87,7 @@ def test_factors_are_written_as_documented() -> None:
     numbers = torch.arange(1.0, 8.0, dtype=FLOAT64)
     sent = LowRank(SIZE, (Piece(1), Piece(11, 4, 3, 1)), torch.cat([numbers[:1], numbers]))
     (frame,) = frames_of(sent)
-    header = msgpack.packb([2, 6, 1, 0, 1, 0x40, SIZE, 8, 2])
+    header = msgpack.packb([3, 6, 1, 0, 1, 0x80, 8, 2])
     pieces = np.array([1, 0, 0, 0, 11, 4, 3, 1], dtype="<u4").tobytes()
     assert frame == header + pieces + sent.values.numpy().tobytes()
     matrix = np.outer([1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0]).ravel()[:11]
@@ -122,29 +122,26 @@ def test_the_papers_bits_count_codes_at_their_width() -> None:
     assert packet.bits == 32 * (33 + 2 * (8 + 9) + 3)
 
 
-ALL = [0x30, SIZE, SIZE, 0, 0, 4, 1, SIZE]
+ALL = [0x40, 4, 0]
 GOOD = update(ALL, bytes(8 + 6))
 
 
 @pytest.mark.parametrize(
     ("place", "value", "complaint"),
     [
-        (0, 0x34, "unknown form 52"),
-        (1, SIZE + 1, "vectors here have 12"),
-        (2, SIZE - 1, "11 codes of form 0"),
-        (2, SIZE + 1, "vectors here have 12"),
-        (3, 3, "codes of form 3"),
-        (4, 4, "codes of rule 4 and 4 bits"),
-        (4, 1, "codes of rule 1 and 4 bits"),
-        (4, 3, "codes of rule 3 and 4 bits"),
-        (5, 0, "codes of rule 0 and 0 bits"),
-        (5, 33, "codes of rule 0 and 33 bits"),
-        (5, 5, "its header announces"),
-        (6, 2, "12 codes in 2 blocks of 12"),
-        (6, 0, "12 codes in 0 blocks of 12"),
-        (7, 13, "blocks of 13"),
-        (7, 11, "12 codes in 1 blocks of 11"),
-        (7, -1, "no natural number"),
+        (0, 0x44, "unknown form 68"),
+        (0, 0x90, "unknown form 144"),
+        (0, 0x50, "2 fields"),  # the codes of listed entries
+        (1, 0, "codes of rule 0"),
+        (1, 5, "its header announces"),
+        (1, 36, "codes of rule 36"),
+        (1, 64, "codes of rule 64"),
+        (1, 64 + 4, "12 codes in 0 blocks"),
+        (1, 64 + 36, "codes of rule 100"),
+        (1, -1, "no natural number"),
+        (2, 13, "12 codes in blocks of 13"),
+        (2, 11, "its header announces"),  # two blocks
+        (2, -1, "no natural number"),
     ],
 )
 def test_a_wrong_field_of_codes_is_named(place: int, value: int, complaint: str) -> None:
@@ -160,7 +157,7 @@ def test_a_wrong_field_of_codes_is_named(place: int, value: int, complaint: str)
     [([5, 7], True), ([12, 0], False), ([6, 7], False), ([2**32 - 1, 13], False), ([1, 1], False)],
 )
 def test_blocks_share_all_codes_among_them(lengths: list[int], fine: bool) -> None:
-    fields = [0x30, SIZE, SIZE, 0, 0, 4, 2, 0]
+    fields = [0x40, 64 + 4, 2]
     body = np.array(lengths, dtype="<u4").tobytes() + bytes(16 + 6)
     if fine:
         assert decode(update(fields, body), EXPECTED)
@@ -171,8 +168,8 @@ def test_blocks_share_all_codes_among_them(lengths: list[int], fine: bool) -> No
 
 @pytest.mark.parametrize("blocks", [13, 2**31])
 def test_more_blocks_than_codes_are_refused(blocks: int) -> None:
-    with pytest.raises(WireError, match="blocks of 0"):
-        decode(update([0x30, SIZE, SIZE, 0, 0, 4, blocks, 0]), EXPECTED)
+    with pytest.raises(WireError, match=f"12 codes in {blocks} blocks"):
+        decode(update([0x40, 64 + 4, blocks]), EXPECTED)
 
 
 def test_no_codes_have_no_block() -> None:
@@ -180,10 +177,16 @@ def test_no_codes_have_no_block() -> None:
     sparse = Sparse(SIZE, torch.zeros(0, dtype=torch.int64), torch.zeros(0))
     sent = Packet(Kind.UPDATE, 1, 0, (empty.among(sparse),))
     (frame,) = frames_of(sent.payloads[0])
-    assert frame == msgpack.packb([2, 6, 1, 0, 1, 0x31, SIZE, 0, 1, 1, 1, 0, 0])
+    assert frame == msgpack.packb([3, 6, 1, 0, 1, 0x51, 0, 33, 0])
     assert_same(sent, decode([frame], EXPECTED)[0])
-    with pytest.raises(WireError, match="0 codes in 1 blocks"):
-        decode(update([0x31, SIZE, 0, 1, 1, 1, 1, 0], bytes(4)), EXPECTED)
+    for rule in (33, 64 + 33):
+        with pytest.raises(WireError, match="0 codes in"):
+            decode(update([0x51, 0, rule, 1], bytes(4)), EXPECTED)
+
+
+def test_more_listed_codes_than_entries_are_refused() -> None:
+    with pytest.raises(WireError, match="13 values: vectors here have 12"):
+        decode(update([0x50, SIZE + 1, 4, 0], bytes(100)), EXPECTED)
 
 
 @pytest.mark.parametrize(
@@ -208,15 +211,15 @@ def test_pieces_that_are_no_layout_of_the_vector_are_refused(
 ) -> None:
     body = np.array(pieces, dtype="<u4").tobytes() + bytes(8 * numbers)
     with pytest.raises(WireError):
-        decode(update([0x40, SIZE, numbers, len(pieces)], body), EXPECTED)
+        decode(update([0x80, numbers, len(pieces)], body), EXPECTED)
     good = np.array([(12, 4, 3, 1)], dtype="<u4").tobytes() + bytes(8 * 7)
-    assert decode(update([0x40, SIZE, 7, 1], good), EXPECTED)
+    assert decode(update([0x80, 7, 1], good), EXPECTED)
 
 
 @pytest.mark.parametrize("pieces", [13, 2**31])
 def test_more_pieces_than_entries_are_refused(pieces: int) -> None:
     with pytest.raises(WireError, match="at most 12"):
-        decode(update([0x40, SIZE, 7, pieces]), EXPECTED)
+        decode(update([0x80, 7, pieces]), EXPECTED)
 
 
 @pytest.mark.parametrize("form", ["codes", "signs", "powers", "factors"])

@@ -144,7 +144,7 @@ def test_a_damaged_message_is_taken_or_refused(frames: list[bytes]) -> None:
 @given(st.lists(st.binary(max_size=60), max_size=4))
 @example([])
 @example([b""])
-@example([b"\x98\x02\x07"])
+@example([b"\x98\x03\x07"])
 def test_noise_is_refused(frames: list[bytes]) -> None:
     takes_or_refuses(frames)
 
@@ -172,30 +172,32 @@ headers = st.recursive(
 def test_a_header_of_any_fields_is_taken_or_refused(
     kind: Kind, fields: list, rest: bytes, more: list[bytes]
 ) -> None:
-    takes_or_refuses([msgpack.packb([2, int(kind), *fields]) + rest, *more])
+    takes_or_refuses([msgpack.packb([3, int(kind), *fields]) + rest, *more])
 
 
 @pytest.mark.parametrize("nested", [b"\x91" * 900, b"\x81\xa1a" * 300])
 def test_deep_nesting_is_refused(nested: bytes) -> None:
     with pytest.raises(WireError):
-        decode([b"\x98\x02\x07" + nested], EXPECTED)
+        decode([b"\x98\x03\x07" + nested], EXPECTED)
     with pytest.raises(WireError):
-        decode_control([b"\x93\x02\x01" + nested * 50])
+        decode_control([b"\x93\x03\x01" + nested * 50])
 
 
 def test_an_announced_length_is_checked_before_anything_is_allocated() -> None:
     # A sender that claims 2^31 entries in a few bytes, in every place that a length can stand.
     large = 2**31 - 1
     claims = [
-        [2, 7, 0, 0, 1, 0x10, large, large],
-        [2, 7, 0, 0, 1, 0x00, large],
-        [2, 7, 0, 0, large],
-        [2, 7, 0, 0, 1, 0x10, SIZE, large],
-        [2, 7, 0, 0, 1, 0x50, large, large, 0, large],
-        [2, 7, 0, 0, 1, 0x50, SIZE, SIZE, 0, large],
-        [2, 7, 0, 0, 1, 0x50, SIZE, SIZE, large, 2],
+        [3, 7, 0, 0, 1, 0x10, large],
+        [3, 7, 0, 0, large],
+        [3, 7, 0, 0, 1, 0x30, large, 0, large],
+        [3, 7, 0, 0, 1, 0x30, SIZE, 0, large],
+        [3, 7, 0, 0, 1, 0x30, SIZE, large, 2],
+        [3, 7, 0, 0, 1, 0x40, 4, large],
+        [3, 7, 0, 0, 1, 0x40, 64 + 4, large],
+        [3, 7, 0, 0, 1, 0x80, large, 1],
+        [3, 7, 0, 0, 1, 0x80, 1, large],
     ]
-    raw = [b"\x98\x02\x07\x00\x00\xdd\xff\xff\xff\xff", b"\x98\x02\x07\x00\x00\xdb\xff\xff\xff\xff"]
+    raw = [b"\x98\x03\x07\x00\x00\xdd\xff\xff\xff\xff", b"\x98\x03\x07\x00\x00\xdb\xff\xff\xff\xff"]
     frames = [msgpack.packb(claim) for claim in claims] + raw
     decode(MESSAGES[0], EXPECTED)  # what is imported or cached at first use does not count
     tracemalloc.start()
@@ -212,8 +214,8 @@ def test_an_announced_length_is_checked_before_anything_is_allocated() -> None:
 
 
 def altered(place: int, value: object) -> list[bytes]:
-    """The documented example with one header field changed: [2, 7, 200, 3, 1, 0x10, 12, 1]."""
-    header: list = [2, 7, 200, 3, 1, 0x10, SIZE, 1]
+    """The documented example with one header field changed: [3, 7, 200, 3, 1, 0x10, 1]."""
+    header: list = [3, 7, 200, 3, 1, 0x10, 1]
     header[place] = value
     return [msgpack.packb(header) + b"\x05" + b"\0" * 8, REPORT]
 
@@ -221,7 +223,7 @@ def altered(place: int, value: object) -> list[bytes]:
 @pytest.mark.parametrize(
     ("place", "value", "complaint"),
     [
-        (0, 3, "protocol version 3: this psim speaks version 2"),
+        (0, 2, "protocol version 2: this psim speaks version 3"),
         (0, 0, "protocol version 0"),
         (1, 0, "unknown kind 0"),
         (1, 99, "unknown kind 99"),
@@ -232,12 +234,10 @@ def altered(place: int, value: object) -> list[bytes]:
         (2, 1.0, "no natural number"),
         (3, WORKERS + 1, "rank 5: at most 4"),
         (4, PAYLOADS + 1, "number of payloads 3: at most 2"),
-        (5, 0x70, "unknown form 112"),
+        (5, 0x90, "unknown form 144"),
         (5, 0x14, "unknown form 20"),
         (6, SIZE + 1, "vectors here have 12 entries"),
-        (6, SIZE - 1, "vectors here have 12 entries"),
-        (7, SIZE + 1, "vectors here have 12 entries"),
-        (7, 2, "its header announces"),
+        (6, 2, "its header announces"),
     ],
 )
 def test_a_wrong_field_is_named(place: int, value: object, complaint: str) -> None:
@@ -248,7 +248,7 @@ def test_a_wrong_field_is_named(place: int, value: object, complaint: str) -> No
 
 @pytest.mark.parametrize("indices", [[3, 3], [4, 2], [0, SIZE], [255, 255], [1, 0]])
 def test_indices_that_do_not_increase_below_the_dimension_are_refused(indices: list[int]) -> None:
-    header = msgpack.packb([2, 7, 0, 0, 1, 0x10, SIZE, 2])
+    header = msgpack.packb([3, 7, 0, 0, 1, 0x10, 2])
     with pytest.raises(WireError, match="do not increase strictly"):
         decode([header + bytes(indices) + b"\0" * 16], EXPECTED)
 
@@ -332,7 +332,7 @@ def test_of_messages_alike_one_with_a_byte_changed_is_taken_or_refused_as_if_alo
 
 def test_rounds_and_ranks_in_wide_integers_are_not_mistaken_for_each_other() -> None:
     def frame(round: bytes, rank: bytes) -> bytes:
-        return b"\x95\x02\x07" + round + rank + b"\x00"
+        return b"\x95\x03\x07" + round + rank + b"\x00"
 
     wide = [b"\xcf" + bytes(7) + bytes([number]) for number in (1, 2)]
     for heads in (
@@ -373,14 +373,14 @@ def test_a_damaged_control_message_is_taken_or_refused(frames: list[bytes]) -> N
 
 def test_the_fields_of_a_control_message_have_names() -> None:
     for key in (b"key", 7, None):
-        frame = msgpack.packb([2, 1, {key: 1}])
+        frame = msgpack.packb([3, 1, {key: 1}])
         with pytest.raises(WireError):
             decode_control([frame])
 
 
 def test_a_control_message_has_a_bounded_size() -> None:
     with pytest.raises(WireError, match="bounded size"):
-        decode_control([b"\x93\x02\x01" + b"\0" * LARGEST_CONTROL])
+        decode_control([b"\x93\x03\x01" + b"\0" * LARGEST_CONTROL])
 
 
 @pytest.mark.parametrize("frames", [[], [b""], [b"\x98"], [b"\x98\x02"], [b"GET / HTTP/1.1"]])

@@ -22,21 +22,21 @@ def sparse(size: int, *listed: int) -> Packet:
 
 
 def message(fields: list[int], body: bytes) -> list[bytes]:
-    return [msgpack.packb([2, int(Kind.UPDATE), 1, 0, 1, *fields]) + body]
+    return [msgpack.packb([3, int(Kind.UPDATE), 1, 0, 1, *fields]) + body]
 
 
 def test_a_coded_message_is_written_as_documented() -> None:
     # Gaps 13, 1, 14 and M = 6: remainders 1, 1, 2, of which the last is written as 4 in 3 bits.
     # From the first bit on: 10 10 01, 0, 001 1 001.
     (frame,) = encode(sparse(1000, 13, 15, 30), "coded").frames
-    header = bytes.fromhex("9a 02 06 cc c8 03 01 50 cd 03 e8 03 04 02")
+    header = bytes.fromhex("99 03 06 cc c8 03 01 30 03 04 02")
     assert frame == header + bytes.fromhex("25 26") + bytes.fromhex("00 00 00 00 00 00 f0 3f") * 3
 
 
 def test_the_top_1_message_stays_raw() -> None:
     packet = sparse(123, 5)
     assert encode(packet).frames == encode(packet, "raw").frames
-    assert len(encode(packet, "coded").frames[0]) == 19 + 2
+    assert len(encode(packet, "coded").frames[0]) == 18 + 2
 
 
 @pytest.mark.parametrize("form", ["sparse", "signs", "powers"])
@@ -82,22 +82,21 @@ def test_coded_messages_of_a_host_travel_together() -> None:
         assert measured == encode(packet, "coded").size
 
 
-GOOD = [0x50, SIZE, 3, 0, 1]
+GOOD = [0x30, 3, 0, 1]
 
 
 @pytest.mark.parametrize(
     ("place", "value", "complaint"),
     [
         (1, SIZE + 1, "vectors here have 12 entries"),
-        (2, SIZE + 1, "vectors here have 12 entries"),
-        (2, 2, "its header announces"),
-        (3, 63, "coded with parameter 63: 62 is the last"),
-        (3, -1, "no natural number"),
-        (3, 2, "no list of 3 indices below 12"),
-        (4, 0, "0 B of coded indices: 3 below 12 take 1 to 2"),
-        (4, 3, "3 B of coded indices"),
-        (4, 2**40, "B of coded indices"),
-        (4, 2, "its header announces"),
+        (1, 2, "its header announces"),
+        (2, 63, "coded with parameter 63: 62 is the last"),
+        (2, -1, "no natural number"),
+        (2, 2, "no list of 3 indices below 12"),
+        (3, 0, "0 B of coded indices: 3 below 12 take 1 to 2"),
+        (3, 3, "3 B of coded indices"),
+        (3, 2**40, "B of coded indices"),
+        (3, 2, "its header announces"),
     ],
 )
 def test_a_wrong_field_of_coded_indices_is_named(place: int, value: int, complaint: str) -> None:
@@ -110,16 +109,25 @@ def test_a_wrong_field_of_coded_indices_is_named(place: int, value: int, complai
         decode(message(fields, body), Expected(SIZE, 4, 9))
 
 
-def test_only_listed_entries_of_codes_can_be_coded() -> None:
-    one_sign = [0x61, SIZE, 3, 1, 1, 1, 1, 3, 0, 1]
-    body = b"\x32" + bytes(4) + b"\x05"
-    assert decode(message(one_sign, body), Expected(SIZE, 4, 9))
-    for entries in (0, 2):
-        fields = [*one_sign[:3], entries, *one_sign[4:]]
-        fields[2] = SIZE if entries == 0 else 3
-        fields[7] = fields[2]
-        with pytest.raises(WireError, match=f"coded indices of codes of form {entries}"):
-            decode(message(fields, body), Expected(SIZE, 4, 9))
+@pytest.mark.parametrize("form", ["sparse", "signs"])
+def test_the_length_of_a_frame_of_coded_indices_is_not_said(form: str) -> None:
+    size, count = 60_000, 20_000
+    packet = Packet(Kind.UPDATE, 1, 0, (payload(form, size, count),))
+    header, listed, *others = [bytes(frame) for frame in encode(packet, "coded").frames]
+    fields = msgpack.unpackb(header)
+    place = 8  # behind version, kind, round, rank, one payload, its code, k, the parameter
+    assert fields[place] == 0
+    expected = Expected(size, 1, 1)
+    assert_same(packet, decode([header, listed, *others], expected)[0])
+    fields[place] = len(listed)
+    said = msgpack.packb(fields)
+    with pytest.raises(WireError, match="B announced for coded indices in a frame of their own"):
+        decode([said, listed, *others], expected)
+    for wrong in (b"", listed[: count // 8 - 1], listed + bytes(size)):
+        with pytest.raises(WireError, match="B of coded indices: 20000 below 60000 take"):
+            decode([header, wrong, *others], expected)
+    with pytest.raises(WireError):
+        decode([header], expected)
 
 
 def test_however_indices_travel_the_run_is_the_same() -> None:

@@ -122,10 +122,10 @@ def test_what_arrives_of_a_small_message_does_not_hold_on_to_its_frame() -> None
 def test_a_message_is_written_as_documented() -> None:
     one = Sparse(123, torch.tensor([5]), torch.tensor([1.5], dtype=torch.float64))
     encoded = encode(Packet(Kind.MESSAGE, 200, 3, (one,), (), 0.5))
-    header = bytes.fromhex("98 02 07 cc c8 03 01 10 7b 01")
+    header = bytes.fromhex("97 03 07 cc c8 03 01 10 01")
     index, value = b"\x05", bytes.fromhex("00 00 00 00 00 00 f8 3f")
     assert [bytes(frame) for frame in encoded.frames] == [header + index + value]
-    assert encoded.size == Size(19, 21)
+    assert encoded.size == Size(18, 20)
     assert bytes(encoded.report) == bytes.fromhex("00 00 00 00 00 00 e0 3f 00 00 00 00 00 00 f8 7f")
 
 
@@ -133,7 +133,7 @@ def test_a_large_message_is_written_as_documented() -> None:
     count = 2049
     packet = Packet(Kind.MODEL, 1, 0, (Dense(torch.zeros(count, dtype=torch.float64)),))
     header, body = encode(packet).frames
-    assert bytes(header) == bytes.fromhex("97 02 05 01 00 01 00 cd 08 01")
+    assert bytes(header) == bytes.fromhex("96 03 05 01 00 01 00")
     assert bytes(body) == bytes(8 * count)
 
 
@@ -147,6 +147,16 @@ def test_an_index_takes_the_fewest_bytes_that_hold_the_dimension(size: int, widt
     assert frame[-8 - width : -8] == (size - 1).to_bytes(width, "little")
     assert frame[: -8 - width][-1:] == b"\x01", "the header ends in the count"
     assert_same(packet, roundtrip(packet, size)[0])
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_header_of_a_large_message_takes_16_bytes(form: str) -> None:
+    """Of round 65,535 from rank 127; the codes of a list of 65,536 or more entries take 18."""
+    size, count = 400_000, 140_000
+    for manner in ("raw", "coded"):
+        packet = Packet(Kind.MESSAGE, 65_535, 127, (payload(form, size, count),))
+        header = encode(packet, manner).frames[0]
+        assert len(header) <= (18 if form in ("signs", "powers") else 16)
 
 
 def test_zmtp_puts_two_bytes_before_a_short_frame_and_nine_before_a_long_one() -> None:
