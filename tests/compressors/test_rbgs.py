@@ -181,6 +181,6 @@ def test_only_the_master_reads_the_file(tmp_path: Path) -> None:
 def test_an_update_of_a_block_carries_no_index(tmp_path: Path) -> None:
     played = play(described(tmp_path))
     last = played.rows[-1]
-    message = 1 + 5 + 3 + 3 * 8  # a header with a shared payload, and three values
+    message = 1 + 5 + 2 + 3 * 8  # a header with a shared payload, and three values
     assert last["up_payload"] == 4 * 6 * message, "the start, and those at x^1 to x^5"
     assert last["down_payload"] == 4 * 5 * message
