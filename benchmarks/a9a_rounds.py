@@ -21,8 +21,8 @@ import numpy as np
 
 import psim
 from psim.config import load, parse
-from psim.data.opened import read_rows
 from psim.data.partition import partition
+from psim.data.read import read_rows
 from psim.experiment import prepare
 from psim.plan import override
 

@@ -212,7 +212,8 @@ for arguments, code in {COMMANDS!r}:
         main()
     except SystemExit as ended:
         assert ended.code == code, (arguments, ended.code)
-    heavy = {{"torch", "zmq", "sklearn", "matplotlib", "polars"}} & set(sys.modules)
+    heavy = {{"torch", "zmq", "numba", "scipy", "sklearn", "matplotlib", "polars"}}
+    heavy &= set(sys.modules)
     assert not heavy, (arguments, heavy)
 """
     done = subprocess.run(

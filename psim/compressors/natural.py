@@ -68,10 +68,10 @@ def _codes(
 ) -> tuple[float, torch.Tensor]:
     """The largest power of two among the rounded entries, and all entries' codes."""
     if is_long(vector):
-        from psim.compressors import long
+        from psim.kernels import coded
 
         most, table = _largest_exponent(vector.dtype), _powers(vector.device).numpy()
-        found = long.exponents(vector.numpy(), generator, most, LAST, EXPONENT_WIDTH, table)
+        found = coded.exponents(vector.numpy(), generator, most, LAST, EXPONENT_WIDTH, table)
         if found is not None:
             return 2.0 ** found[0], torch.from_numpy(found[1])
     draw = draws(vector, generator())

@@ -43,9 +43,9 @@ class OneBit(Compressor):
 def _codes(vector: torch.Tensor) -> tuple[torch.Tensor, int]:
     """1 for what is not below 0, or no number; how many are 1."""
     if is_long(vector):
-        from psim.compressors import long
+        from psim.kernels import coded
 
-        codes, ones = long.signs(vector.numpy(), of_nan=1)
+        codes, ones = coded.signs(vector.numpy(), of_nan=1)
         return torch.from_numpy(codes), ones
     others = ~(vector < 0)
     return others.to(torch.int32), int(others.sum())

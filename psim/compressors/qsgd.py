@@ -82,10 +82,10 @@ class QSGD(Compressor):
     ) -> torch.Tensor:
         """Each entry over its row's unit, rounded at random."""
         if is_long(vector):
-            from psim.compressors import long
+            from psim.kernels import coded
 
             wide, width = unit.double().numpy(), width_of(self.levels)
-            found = long.stochastic(
+            found = coded.stochastic(
                 vector.numpy(), wide, int(lengths[0]), generator, self.levels, width
             )
             return torch.from_numpy(found[0])

@@ -102,17 +102,17 @@ def _long_to_grid(
     """The same of a long vector whose codes fit, ``top`` being the largest before it is rounded:
     the string is written at the width that it may take, and again where it takes less.
     """
-    from psim.compressors import long
+    from psim.kernels import coded
 
     values, size = vector.numpy(), vector.numel()
     if generator is None:
         width = width or width_of(round(top))
-        codes = long.nearest(values, factor, divisor, width)
+        codes = coded.nearest(values, factor, divisor, width)
     else:
         wide, units = width_of(floor(top) + 1), np.array([divisor])
-        codes, highest = long.stochastic(
+        codes, highest = coded.stochastic(
             values, units, size, generator, 2 ** (WIDEST - 1) - 1, wide
         )
         width = width_of(highest)
-        codes = codes if width == wide else long.narrowed(codes, size, wide, width)
+        codes = codes if width == wide else coded.narrowed(codes, size, wide, width)
     return Quantized.block(Rule.UNIFORM, width, torch.from_numpy(codes), unit, size)

@@ -45,7 +45,7 @@ class Sign(Compressor):
 def _codes(vector: torch.Tensor) -> torch.Tensor:
     """1 for what is not below 0, and 0 for what is no number."""
     if is_long(vector):
-        from psim.compressors import long
+        from psim.kernels import coded
 
-        return torch.from_numpy(long.signs(vector.numpy(), of_nan=0)[0])
+        return torch.from_numpy(coded.signs(vector.numpy(), of_nan=0)[0])
     return (vector >= 0).to(torch.int32)

@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from psim.data import arrays, libsvm, shipped
-from psim.data.known import KNOWN
-from psim.data.locate import locate
+from psim.data import arrays
 from psim.data.partition import partition
-from psim.errors import ConfigError, DataError, UsageError
+from psim.data.read import read_rows
+from psim.errors import ConfigError, UsageError
 from psim.problems.base import ArrayProblem, DataProblem, Problem, Share, Shares, SmoothShare
 from psim.problems.batched import Batched, Cut, OneByOne
 from psim.problems.examples import Task
 from psim.problems.network import Network
 from psim.problems.pool import Pool
-from psim.problems.rows import Rows
 from psim.problems.samples import SampleShares
 from psim.registry import Piece
 from psim.segments import Segments, whole
@@ -257,30 +255,3 @@ def _check_batch(problem: DataProblem, rows: int) -> None:
             "or full",
             "problem.batch",
         )
-
-
-def read_rows(dataset: str, dimension: int | None = None) -> Rows:
-    """The samples of a known data set or of a LIBSVM file; ``dimension`` d where it is given.
-
-    A known one has its own d, and may be widened; a file's is its largest index.
-    """
-    known = KNOWN.get(dataset)
-    if known is None:
-        return libsvm.read(locate(dataset), dimension)
-    if dimension is not None and dimension < known.dimension:
-        raise DataError(
-            f"dimension = {dimension} is below the {known.dimension} of {dataset}: "
-            f"use dimension >= {known.dimension}, or leave it out"
-        )
-    if known.shipped:
-        return _widened(shipped.read(dataset), dimension or known.dimension)
-    path = locate(dataset)
-    rows = libsvm.read(path, dimension or known.dimension)
-    known.check(path, rows.count)
-    return rows
-
-
-def _widened(rows: Rows, dimension: int) -> Rows:
-    """With columns of zeros added."""
-    missing = dimension - rows.size
-    return Rows(np.pad(rows.features, ((0, 0), (0, missing))), rows.labels) if missing else rows

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psim import config as configs
-from psim.data.opened import Local
 from psim.errors import ConfigError, UsageError
 from psim.launch.many import run_plan
 from psim.plan import expand
@@ -52,8 +51,8 @@ def run(
         document, folder = configs.load(Path(config)), Path(config).parent
     if problem is not None:
         document["problem"] = _brought(document.get("problem"), problem)
-    where, local = None if out is None else Path(out), Local(device, problem)
-    return load(run_plan(expand(document, folder), where, overwrite, jobs, local=local))
+    plan, where = expand(document, folder), None if out is None else Path(out)
+    return load(run_plan(plan, where, overwrite, jobs, device=device, problem=problem))
 
 
 def _brought(section: object, problem: TorchProblem) -> dict[str, object]:

@@ -6,11 +6,13 @@ costs milliseconds and shares its memory.
 
 from __future__ import annotations
 
+import json
 import multiprocessing
+import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext
@@ -25,6 +27,8 @@ from psim.launch.signals import deferred
 if TYPE_CHECKING:
     from psim.data.opened import Local
 
+ROWS = "PSIM_WARM_ROWS"
+"""The environment variable that tells the warm parent what to read: there is no other way to it."""
 GRACE = 3.0
 """Seconds that worker processes have to end by themselves before they are ended."""
 GREETING = 20.0
@@ -39,17 +43,21 @@ def context() -> ForkServerContext:
     return made
 
 
-def warm_up() -> None:
-    """Start the warm parent now: it imports torch while this process does something else.
+def warm_up(rows: Iterable[tuple[str, int | None]] = ()) -> None:
+    """Start the warm parent now: it imports torch while this process does something else. If it is
+    not there yet, it also reads the ``rows`` of some data sets, of dimension d where that is given:
+    its forks then have them in common.
 
     The terminal's Ctrl-C is for the master: it is masked in the warm parent, and so in its forks.
     """
     context()
     resource_tracker.ensure_running()  # it unmasks SIGINT, so it comes first
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.environ[ROWS] = json.dumps([*rows])
     try:
         forkserver.ensure_running()
     finally:
+        del os.environ[ROWS]
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from psim.data.opened import HERE, Local
 from psim.errors import PsimError
-from psim.experiment import Opener, check, prepare
-from psim.launch import jobs, single
 from psim.launch.folders import SweepFolder, destination
-from psim.launch.journal import Screen
 from psim.launch.local import warm_up
 from psim.launch.signals import terminable
-from psim.plan import Plan
+from psim.problems.base import DataProblem
 
-ScreenOf = Callable[[int], Screen | None]
+if TYPE_CHECKING:
+    from psim.experiment import Opener
+    from psim.launch.journal import Screen
+    from psim.plan import Plan
+    from psim.problems.learning.given import TorchProblem
+
+ScreenOf = Callable[[int], "Screen | None"]
 """The screen of the run of that number."""
 
 
@@ -25,18 +28,25 @@ def run_plan(
     overwrite: bool = False,
     at_once: int = 1,
     screen_of: ScreenOf = lambda _: None,
-    local: Local = HERE,
+    device: str = "cpu",
+    problem: TorchProblem | None = None,
 ) -> Path:
     """Carry out all runs; the folder they are in.
 
     What is wrong with any of them is found before the first begins. A run that diverges is a result
     and the others go on; one that fails is in the index, the others go on, and the first failure is
-    raised at the end. ``local`` is what this process has of its own, and its workers then have.
+    raised at the end. This process and its workers compute networks on ``device``; ``problem`` is
+    what was brought from Python, if anything.
     """
     with terminable(), destination(plan, out, overwrite) as folder:
         if at_once > 1 or any(run.config.transport == "tcp" for run in plan.runs):
-            warm_up()
-        opener = Opener(local)
+            warm_up(_rows(plan))
+        # While the warm parent imports torch and all else, so does this process.
+        from psim.data.opened import Local
+        from psim.experiment import Opener, check, prepare
+        from psim.launch import jobs, single
+
+        opener = Opener(Local(device, problem))
         if plan.single:
             single.run(plan.runs[0].config, folder, overwrite, screen_of(0), opener)
             return folder
@@ -51,9 +61,17 @@ def run_plan(
         return folder
 
 
+def _rows(plan: Plan) -> set[tuple[str, int | None]]:
+    """The data sets that the runs read rows of, and in which dimension."""
+    problems = [run.config.problem for run in plan.runs]
+    return {(one.dataset, one.dimension) for one in problems if isinstance(one, DataProblem)}
+
+
 def _in_turn(
     plan: Plan, sweep: SweepFolder, screen_of: ScreenOf, _at_once: int, opener: Opener
 ) -> list[PsimError]:
+    from psim.launch import single
+
     failures = []
     for number, run in enumerate(plan.runs):
         status = "interrupted"

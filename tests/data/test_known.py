@@ -7,7 +7,8 @@ import pytest
 
 from psim.data.known import KNOWN
 from psim.data.libsvm import read_text
-from psim.data.opened import open_problem, read_rows
+from psim.data.opened import open_problem
+from psim.data.read import read_rows
 from psim.registry import build
 
 DOWNLOADED = [name for name, dataset in KNOWN.items() if not dataset.shipped]

@@ -5,7 +5,8 @@ import pytest
 import torch
 from reference import problems as reference
 
-from psim.data.opened import OpenedProblem, open_problem, read_rows
+from psim.data.opened import OpenedProblem, open_problem
+from psim.data.read import read_rows
 from psim.errors import ConfigError, DataError, UsageError
 from psim.registry import Model, build
 

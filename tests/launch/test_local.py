@@ -1,6 +1,27 @@
+"""The warm parent and its forks."""
+
+import os
+import subprocess
+import sys
+
 import pytest
 
 from psim.launch.local import LocalWorkers, shares
+
+FORKED = """
+from psim.launch.local import context, fork, warm_up
+
+def tell(pipe):
+    from psim.data import read
+    pipe.send(sorted(key[:2] for key in read._kept))
+
+if __name__ == "__main__":
+    warm_up([("digits", None), ("breast_cancer", 33), ("nowhere.txt", None)])
+    here, there = context().Pipe(duplex=False)
+    process = fork(tell, there)
+    print(here.recv())
+    process.join()
+"""
 
 
 @pytest.mark.parametrize(
@@ -16,3 +37,19 @@ def test_nothing_was_started():
     local.watch()
     local.end()
     assert local.processes == []
+
+
+@pytest.mark.slow
+def test_forks_have_the_rows_that_were_named_in_common(tmp_path):
+    """A data set that can't be read is for the master to complain of."""
+    (tmp_path / "script.py").write_text(FORKED)
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "PSIM_DATA"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("[('breast_cancer', 33), ('digits', None)]\n", "")
