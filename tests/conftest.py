@@ -1,5 +1,6 @@
 """Fixtures of all tests: psim commands, as processes that do not outlive their test, or here."""
 
+import gc
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -52,9 +53,11 @@ def command(
 ) -> Iterator[Called]:
     """Runs a psim command in this process: its exit code, and what it printed.
 
-    A command that is over ignores signals, since its process ends: here they are as before then.
+    A command that is over ignores signals and the cycle collector's work, since its process ends.
+    Here both are as before then.
     """
     monkeypatch.chdir(tmp_path)
+    thresholds = gc.get_threshold()
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
 
     def called(*arguments: object) -> tuple[int, str, str]:
@@ -66,6 +69,8 @@ def command(
         return ended.value.code, printed.out, printed.err
 
     yield called
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
     for number, handler in handlers.items():
         signal.signal(number, handler)
 
