@@ -26,7 +26,8 @@ def keep_rows(dataset: str, dimension: int | None = None) -> None:
     """Read them now and keep them, for this process and those that it forks: they share the memory,
     and need not read the file again, while it is the same. Raises DataError.
     """
-    _kept[_key(dataset, dimension)] = _read(dataset, dimension)
+    key = _key(dataset, dimension)  # first: a file that is replaced meanwhile is another one
+    _kept[key] = _read(dataset, dimension)
 
 
 def _key(dataset: str, dimension: int | None) -> tuple[object, ...]:

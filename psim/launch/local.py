@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext
@@ -43,21 +43,22 @@ def context() -> ForkServerContext:
     return made
 
 
-def warm_up(rows: Iterable[tuple[str, int | None]] = ()) -> None:
+def warm_up(rows: tuple[str, int | None] | None = None) -> None:
     """Start the warm parent now: it imports torch while this process does something else. If it is
-    not there yet, it also reads the ``rows`` of some data sets, of dimension d where that is given:
-    its forks then have them in common.
+    not there yet, it also reads the ``rows`` of a data set, of dimension d where that is given: its
+    forks then have them in common.
 
     The terminal's Ctrl-C is for the master: it is masked in the warm parent, and so in its forks.
     """
     context()
     resource_tracker.ensure_running()  # it unmasks SIGINT, so it comes first
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    os.environ[ROWS] = json.dumps([*rows])
+    if rows is not None:
+        os.environ[ROWS] = json.dumps(rows)
     try:
         forkserver.ensure_running()
     finally:
-        del os.environ[ROWS]
+        os.environ.pop(ROWS, None)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

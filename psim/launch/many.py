@@ -61,10 +61,13 @@ def run_plan(
         return folder
 
 
-def _rows(plan: Plan) -> set[tuple[str, int | None]]:
-    """The data sets that the runs read rows of, and in which dimension."""
+def _rows(plan: Plan) -> tuple[str, int | None] | None:
+    """The data set that the runs read rows of, and in which dimension; None where there is more
+    than one, as they would all be held at once.
+    """
     problems = [run.config.problem for run in plan.runs]
-    return {(one.dataset, one.dimension) for one in problems if isinstance(one, DataProblem)}
+    found = {(one.dataset, one.dimension) for one in problems if isinstance(one, DataProblem)}
+    return found.pop() if len(found) == 1 else None
 
 
 def _in_turn(

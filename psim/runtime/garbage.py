@@ -10,12 +10,18 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+DEFAULT = (700, 10, 10)
+"""Python's thresholds; a command of psim has higher ones until then, as imports make no garbage."""
+
 
 @contextmanager
 def left_alone() -> Iterator[None]:
     """Inside, what is there now is not looked at; what is made later is, as always."""
+    before = gc.get_threshold()
     gc.freeze()
+    gc.set_threshold(*map(min, before, DEFAULT))
     try:
         yield
     finally:
+        gc.set_threshold(*before)
         gc.unfreeze()

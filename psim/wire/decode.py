@@ -227,7 +227,7 @@ def _bodies(
     is no longer the message's.
     """
     first = memoryview(frames[place])
-    lengths = _lengths(shapes, frames[place + 1 :] if len(first) == used else None)
+    lengths = _lengths(shapes, frames, place + 1, apart=len(first) == used)
     total = sum(lengths)
     inline = total <= INLINE
     if len(first) != used + (total if inline else 0):
@@ -242,9 +242,11 @@ def _bodies(
     return bodies, end
 
 
-def _lengths(shapes: Sequence[AnyShape], bodies: Sequence[Buffer] | None) -> list[int]:
-    """Bytes of each buffer; ``bodies`` are frames that begin with them, if they have frames of
-    their own. Raises WireError.
+def _lengths(
+    shapes: Sequence[AnyShape], frames: Sequence[Buffer], place: int, apart: bool
+) -> list[int]:
+    """Bytes of each buffer, the first of which is frame ``place`` if they are ``apart``: in frames
+    of their own. Raises WireError.
     """
     lengths: list[int] = []
     for shape in shapes:
@@ -252,10 +254,13 @@ def _lengths(shapes: Sequence[AnyShape], bodies: Sequence[Buffer] | None) -> lis
         plain = shape.plain if isinstance(shape, QuantizedShape) else shape
         if isinstance(plain, Shape) and plain.coding is not None:
             parameter, said = plain.coding
-            if bodies is not None and plain.values:
-                if said:
-                    raise WireError(f"{said} B announced for coded indices in a frame of their own")
-                mine[:1] = map(len, bodies[len(lengths) :][:1])
+            if apart and plain.values:
+                number = place + len(lengths)
+                if said or number >= len(frames):
+                    raise WireError(
+                        f"coded indices in a frame of their own and {said} B announced"
+                    )
+                mine[0] = len(frames[number])
             indices.check(parameter, mine[0], plain.values, plain.size)
         lengths += mine
     return lengths

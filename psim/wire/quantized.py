@@ -1,8 +1,9 @@
 """Quantized payloads on the wire: what a header says of one, and its codes and blocks.
 
 After what it says of the entries, as for floats, come ``rule, block``. A rule up to 32 is that of
-uniform codes of so many bits. All blocks have ``block`` codes but for a shorter last one; 0 is one
-block of all codes. With 64 more in ``rule``, there are ``block`` blocks whose lengths travel.
+uniform codes of so many bits; the others' follow. All blocks have ``block`` codes but for a shorter
+last one; 0 is one block of all codes. With 64 more in ``rule``, there are ``block`` blocks whose
+lengths travel.
 """
 
 from __future__ import annotations
@@ -75,16 +76,13 @@ def parse(plain: Shape, fields: Sequence[int]) -> QuantizedShape:
 
 def describe(payload: Quantized) -> list[int]:
     """What a header says of the codes, after what it says of the entries."""
-    number, lengths = _NUMBERS[payload.rule, payload.width], payload.lengths
-    if lengths.numel() < 2:
-        return [number, 0]
-    block = _uniform(payload)
-    return [number, block] if block else [number + _LISTED, lengths.numel()]
+    number, block = _NUMBERS[payload.rule, payload.width], _block(payload)
+    return [number + _LISTED, payload.lengths.numel()] if block is None else [number, block]
 
 
 def buffers(payload: Quantized) -> list[np.ndarray]:
     """Lengths, where they travel, and codes; the scales go between them."""
-    lengths = [] if _uniform(payload) else [payload.lengths.numpy().astype(_LENGTH)]
+    lengths = [] if _block(payload) is not None else [payload.lengths.numpy().astype(_LENGTH)]
     if payload.packed:
         return [*lengths, payload.codes.numpy()]
     if payload.count >= LONG:
@@ -121,13 +119,13 @@ def codes_of(body: Buffer, shape: QuantizedShape) -> torch.Tensor:
     return torch.from_numpy(found)
 
 
-def _uniform(payload: Quantized) -> int:
-    """The length of all blocks but for a shorter last one; 0 where they differ otherwise. Where
-    there are none, it is 1.
+def _block(payload: Quantized) -> int | None:
+    """The length of all blocks but for a shorter last one; 0 where there is one at most, None where
+    they differ otherwise.
     """
     lengths = payload.lengths.numpy()
-    if not lengths.size:
-        return 1
-    if lengths[-1] > lengths[0] or (lengths[:-1] != lengths[0]).any():
+    if lengths.size < 2:
         return 0
+    if lengths[-1] > lengths[0] or (lengths[:-1] != lengths[0]).any():
+        return None
     return int(lengths[0])

@@ -16,7 +16,7 @@ def tell(pipe):
     pipe.send(sorted(key[:2] for key in read._kept))
 
 if __name__ == "__main__":
-    warm_up([("digits", None), ("breast_cancer", 33), ("nowhere.txt", None)])
+    warm_up({named!r})
     here, there = context().Pipe(duplex=False)
     process = fork(tell, there)
     print(here.recv())
@@ -40,9 +40,17 @@ def test_nothing_was_started():
 
 
 @pytest.mark.slow
-def test_forks_have_the_rows_that_were_named_in_common(tmp_path):
-    """A data set that can't be read is for the master to complain of."""
-    (tmp_path / "script.py").write_text(FORKED)
+@pytest.mark.parametrize(
+    ("named", "kept"),
+    [
+        (("breast_cancer", 33), [("breast_cancer", 33)]),
+        (("nowhere.txt", None), []),  # for the master to complain of
+        (("breast_cancer", "many"), []),
+        (None, []),
+    ],
+)
+def test_forks_have_the_rows_that_were_named_in_common(tmp_path, named, kept):
+    (tmp_path / "script.py").write_text(FORKED.format(named=named))
     done = subprocess.run(
         [sys.executable, "script.py"],
         cwd=tmp_path,
@@ -52,4 +60,4 @@ def test_forks_have_the_rows_that_were_named_in_common(tmp_path):
         check=False,
         timeout=60,
     )
-    assert (done.stdout, done.stderr) == ("[('breast_cancer', 33), ('digits', None)]\n", "")
+    assert (done.stdout, done.stderr) == (f"{kept}\n", "")

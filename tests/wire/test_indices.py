@@ -121,7 +121,7 @@ def test_the_length_of_a_frame_of_coded_indices_is_not_said(form: str) -> None:
     assert_same(packet, decode([header, listed, *others], expected)[0])
     fields[place] = len(listed)
     said = msgpack.packb(fields)
-    with pytest.raises(WireError, match="B announced for coded indices in a frame of their own"):
+    with pytest.raises(WireError, match="coded indices in a frame of their own and"):
         decode([said, listed, *others], expected)
     for wrong in (b"", listed[: count // 8 - 1], listed + bytes(size)):
         with pytest.raises(WireError, match="B of coded indices: 20000 below 60000 take"):
