@@ -257,9 +257,7 @@ def _lengths(
             if apart and plain.values:
                 number = place + len(lengths)
                 if said or number >= len(frames):
-                    raise WireError(
-                        f"coded indices in a frame of their own and {said} B announced"
-                    )
+                    raise WireError(f"coded indices in a frame of their own and {said} B announced")
                 mine[0] = len(frames[number])
             indices.check(parameter, mine[0], plain.values, plain.size)
         lengths += mine
