@@ -92,8 +92,8 @@ def code_of(dtype: torch.dtype) -> int:
 
 
 class _Written(NamedTuple):
-    """A payload: what the header says of it, but for what follows the coding's parameter and says
-    how its indices are coded; and its buffers.
+    """A payload: its code and how many entries it has, how their indices are coded, what else the
+    header says of it, and its buffers.
     """
 
     fields: list[int]
