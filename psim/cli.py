@@ -15,6 +15,7 @@ import click
 
 from psim.errors import ConfigError, Interrupted, PsimError
 from psim.launch.signals import ignore, terminable
+from psim.runtime.garbage import IMPORTING
 
 if TYPE_CHECKING:
     from psim.plan import Plan
@@ -374,7 +375,7 @@ def _carry_out(plan: Plan, how: Carried) -> Path:
 
 def main() -> NoReturn:
     """Run a command; an error is one line on stderr and the exit code of its kind."""
-    gc.set_threshold(50_000, 20, 50)  # imports make no garbage: to look takes a fifth of them
+    gc.set_threshold(*IMPORTING)  # the rounds have Python's own again
     with terminable():
         code = _carried_out()
     ignore()  # there is nothing left to end, and a signal would take the exit code's place

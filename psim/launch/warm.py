@@ -15,8 +15,9 @@ import json
 import os
 from contextlib import suppress
 
-before = gc.get_threshold()
-gc.set_threshold(50_000, 20, 50)  # imports make no garbage: looking for it takes a fifth of them
+from psim.runtime.garbage import DEFAULT, IMPORTING
+
+gc.set_threshold(*IMPORTING)
 
 import numba
 import scipy.linalg
@@ -41,7 +42,7 @@ with one_thread():
 if ROWS in os.environ:
     with suppress(Exception):  # the master, which reads them too, says what is wrong
         keep_rows(*json.loads(os.environ[ROWS]))
-gc.set_threshold(*before)
+gc.set_threshold(*DEFAULT)
 gc.freeze()  # the forks' collectors then touch, and so copy, none of the pages that they share
 
 __all__ = ["numba", "psim", "scipy", "sklearn", "torch"]

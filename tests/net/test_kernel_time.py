@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(missing() is not None, reason=str(missing())),
 ]
 
-RUNS = 3
+RUNS = 5
 CLOCK = 50e-6
 """Seconds by which a timestamp may be early: the bucket reads its clock before the packet's."""
 
@@ -52,9 +52,9 @@ def close_to(link: float, program: float, model: float, extra: float, bound: flo
     kernel = link + extra
     assert kernel >= model - CLOCK
     assert kernel == pytest.approx(model, rel=bound)
-    # Two programs are woken: within tenths of a millisecond, or tens of them on a busy machine.
+    # Two programs are woken, which takes some tenths of a millisecond and more on a busy machine.
     assert program >= link
-    assert program - link < 0.1
+    assert program - link < 0.02
 
 
 @pytest.mark.parametrize(
