@@ -4,7 +4,8 @@ A token bucket of depth b and rate r lets b bytes pass at once and the rest at r
 first segment to its last S bytes on the link take max(0, S - b) / r there, and the emulated link,
 which has no bucket, takes S / r. So the kernel's time plus b / r is the model's, where S > b.
 
-What else goes on on this machine only adds to the kernel's time: the least of some runs counts.
+What else goes on on this machine only adds to the kernel's time: the least of some runs counts, and
+there are more of them while the machine is too busy to wake programs.
 """
 
 from __future__ import annotations
@@ -18,13 +19,18 @@ from net.namespaces import Place, Star, have_netem, missing
 
 from psim.net.links import Link, link_bytes
 from psim.net.timeline import Timeline
+from psim.wire.encode import Encoded
 
 pytestmark = [
     pytest.mark.netns,
     pytest.mark.skipif(missing() is not None, reason=str(missing())),
 ]
 
-RUNS = 5
+RUNS = 4
+MOST = 40
+"""Runs that a machine gets to wake two programs in time once."""
+WOKEN = 0.02
+"""Seconds that this takes at most: some tenths of a millisecond, and more on a busy machine."""
 CLOCK = 50e-6
 """Seconds by which a timestamp may be early: the bucket reads its clock before the packet's."""
 
@@ -42,19 +48,31 @@ def exchange(connected: Exchange) -> Iterator[Exchange]:
     connected.star.clear()
 
 
-def least(found: Sequence[Timed]) -> tuple[float, float]:
-    """On the link, and from one program to the other (s)."""
-    return min(each.link for each in found), min(each.seconds for each in found)
+def least(
+    exchange: Exchange,
+    place: Place,
+    sent: Encoded,
+    ranks: Sequence[int],
+    rest: float,
+    latency: float = 0.0,
+) -> float:
+    """Seconds on the link. From one program to the other it takes little more than that and the
+    latency.
+    """
+    found: list[Timed] = []
+    link, program = 0.0, inf
+    while len(found) < MOST and program - link >= WOKEN:
+        found += exchange.timed(place, sent, ranks, RUNS, rest)
+        link = min(each.link for each in found)
+        program = min(each.seconds for each in found) - latency
+    assert link <= program < link + WOKEN
+    return link
 
 
-def close_to(link: float, program: float, model: float, extra: float, bound: float) -> None:
-    """The link's time within a bound of the model's; the programs' later, but little."""
-    kernel = link + extra
+def close_to(kernel: float, model: float, bound: float) -> None:
+    """The kernel's time within a bound of the model's, and no shorter."""
     assert kernel >= model - CLOCK
     assert kernel == pytest.approx(model, rel=bound)
-    # Two programs are woken, which takes some tenths of a millisecond and more on a busy machine.
-    assert program >= link
-    assert program - link < 0.02
 
 
 @pytest.mark.parametrize(
@@ -72,14 +90,14 @@ def test_a_message_on_a_link(
     exchange: Exchange, place: Place, rate: float, nbytes: int, bound: float
 ) -> None:
     star, sent = exchange.star, message(nbytes)
-    burst = star.shape(place, rate)
-    found = exchange.timed(place, sent, [0], RUNS, 8 * burst / rate)
+    full = 8 * star.shape(place, rate) / rate
+    link = least(exchange, place, sent, [0], full)
     timeline = Timeline([Link(rate)], [Link(rate)])
     if place == "uplink":
         model = float(timeline.gather([0.0], sent.size.framed).arrived[0])
     else:
         model = float(timeline.broadcast(0.0, sent.size.framed)[0])
-    close_to(*least(found), model, 8 * burst / rate, bound)
+    close_to(link + full, model, bound)
 
 
 @pytest.mark.parametrize("nbytes", [200, 1_000, 2_500, 4_000, 8_000])
@@ -91,7 +109,8 @@ def test_below_10_kb_a_bucket_is_its_formula(exchange: Exchange, nbytes: int) ->
     for each in found:
         assert each.nbytes == link_bytes(sent.size.framed)
     formula = max(0, link_bytes(sent.size.framed) - burst) * 8 / rate
-    assert least(found)[0] == pytest.approx(formula, rel=0.005, abs=1e-3)
+    link = min(each.link for each in found)
+    assert link == pytest.approx(formula, rel=0.005, abs=1e-3)
 
 
 @pytest.mark.parametrize("place", ["ingress", "egress"])
@@ -101,12 +120,12 @@ def test_concurrent_messages_share_the_masters_link(
 ) -> None:
     """The last one is through when the shared link has carried all, each within its own link."""
     star, rate, sent = exchange.star, 20e6, message(60_000)
-    burst = star.shape(place, rate)
+    full = 8 * star.shape(place, rate) / rate
     side: Place = "uplink" if place == "ingress" else "downlink"
     star.shape(side, rate)
-    found = exchange.timed(place, sent, range(senders), RUNS, 8 * burst / rate)
+    link = least(exchange, place, sent, range(senders), full)
     model = emulated(place, senders, Link(rate), rate, sent.size.framed)
-    close_to(*least(found), model, 8 * burst / rate, 0.005)
+    close_to(link + full, model, 0.005)
 
 
 @pytest.mark.parametrize("place", ["uplink", "downlink"])
@@ -117,10 +136,10 @@ def test_concurrent_messages_that_do_not_fill_the_masters_link(
     star, rate, sent = exchange.star, 5e6, message(60_000)
     shared: Place = "ingress" if place == "uplink" else "egress"
     star.shape(shared, 4.5 * rate)
-    burst = star.shape(place, rate)
-    found = exchange.timed(place, sent, range(4), RUNS, 8 * burst / rate)
+    full = 8 * star.shape(place, rate) / rate
+    link = least(exchange, place, sent, range(4), full)
     model = emulated(shared, 4, Link(rate), 4.5 * rate, sent.size.framed)
-    close_to(*least(found), model, 8 * burst / rate, 0.015)
+    close_to(link + full, model, 0.015)
 
 
 def test_latency_beside_a_shared_link(exchange: Exchange) -> None:
@@ -129,11 +148,10 @@ def test_latency_beside_a_shared_link(exchange: Exchange) -> None:
         pytest.skip("this kernel has no netem to delay packets (CONFIG_NET_SCH_NETEM)")
     star, rate, sent, latency = exchange.star, 20e6, message(60_000), 0.05
     star.delay("uplink", latency)
-    burst = star.shape("ingress", rate)
-    found = exchange.timed("ingress", sent, range(4), RUNS, 8 * burst / rate)
+    full = 8 * star.shape("ingress", rate) / rate
+    link = least(exchange, "ingress", sent, range(4), full, latency)
     model = emulated("ingress", 4, Link(latency=latency), rate, sent.size.framed)
-    link, program = least(found)
-    close_to(link, program - latency, model - latency, 8 * burst / rate, 0.015)
+    close_to(link + full, model - latency, 0.015)
 
 
 def emulated(shared: Place, senders: int, link: Link, capacity: float, framed: int) -> float:
