@@ -7,13 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from psim.compiled import compiled
+from psim.compiled import compiled, trailing_zeros
 from psim.kernels.plain import Floats, Indices, outside
 
 PART = 1 << 17
 """Entries that are summed at a time: they stay in the second-level cache, where the entries of a
 whole long vector would each be fetched from memory once for every message.
 """
+
+BITS = 64
+"""Entries of which a word says whether they are there."""
+ONE = np.uint64(1)
+Words = NDArray[np.uint64]
 
 
 def add_at(target: Floats, indices: Indices, values: Floats) -> None:
@@ -35,23 +40,23 @@ def mean_of_sparse(
     dtype: np.dtype[np.floating],
 ) -> tuple[Indices, Floats]:
     """As `plain.mean_of_sparse`, part after part of the vectors."""
+    for some in indices:
+        if some.size and (some[0] < 0 or some[-1] >= size):
+            raise outside(size)
+    present = np.zeros(-(-size // BITS), np.uint64)
+    # Counted first: room for what the messages have at most would be several times as much.
+    most = sum(_mark(present, some) for some in indices)
+    support, mean = np.empty(most, np.int64), np.empty(most, dtype)
+    total, found = np.zeros(PART, dtype), 0
     starts = range(0, size, PART)
     bounds = [np.searchsorted(some, [*starts, size]).tolist() for some in indices]
-    for some, bound in zip(indices, bounds, strict=True):
-        if bound[0] > 0 or bound[-1] < some.size:
-            raise outside(size)
-    most = min(size, sum(map(len, indices))) + 8
-    support, mean = np.empty(most, np.int64), np.empty(most, dtype)
-    total, flags = np.zeros(PART, dtype), np.zeros(PART, np.uint8)
-    found = 0
     for number, start in enumerate(starts):
         for some, their, bound in zip(indices, values, bounds, strict=True):
             here = slice(bound[number], bound[number + 1])
-            part = some[here]
-            _add_at(total, part, their[here].astype(dtype, copy=False), start)
-            _flag(flags, part, start)
-        found = _divide(total, flags, start, dtype.type(count), support, mean, found)
-    return support[:found], mean[:found]
+            _add_at(total, some[here], their[here].astype(dtype, copy=False), start)
+        words = present[start // BITS : (start + PART) // BITS]
+        found = _divide(total, words, start, dtype.type(count), support, mean, found)
+    return support, mean
 
 
 @compiled
@@ -72,31 +77,36 @@ def _subtract_scaled(target: Floats, vector: Floats, factor: np.floating) -> Non
 
 
 @compiled
-def _flag(flags: NDArray[np.uint8], indices: Indices, start: int) -> None:
-    for place in range(len(indices)):
-        flags[indices[place] - start] = 1
+def _mark(present: Words, indices: Indices) -> int:
+    """Mark entries; how many of them were not marked before."""
+    found = 0
+    for index in indices:
+        word, bit = index // BITS, ONE << np.uint64(index % BITS)
+        found += present[word] & bit == 0
+        present[word] |= bit
+    return found
 
 
 @compiled
 def _divide(
     total: Floats,
-    flags: NDArray[np.uint8],
+    present: Words,
     start: int,
     count: np.floating,
     support: Indices,
     mean: Floats,
     found: int,
 ) -> int:
-    """Append the flagged entries, divided by ``count``, to the ``found`` ones, and leave zeros; how
-    many are found then. There is place for more: an entry is written before its flag is seen.
+    """Append the marked entries, divided by ``count``, to the ``found`` ones, and leave zeros; how
+    many are found then.
     """
-    words = flags.view(np.uint64)
-    for word in range(len(words)):
-        if words[word]:
-            for place in range(8 * word, 8 * word + 8):
-                support[found] = start + place
-                mean[found] = total[place] / count
-                found += flags[place]
-                total[place] = 0.0
-                flags[place] = 0
+    for word in range(len(present)):
+        bits = present[word]
+        while bits:
+            place = BITS * word + trailing_zeros(bits)
+            support[found] = start + place
+            mean[found] = total[place] / count
+            total[place] = 0.0
+            found += 1
+            bits &= bits - ONE
     return found
