@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from psim.errors import ConfigError, Interrupted, PsimError
+from psim.launch import pages
 from psim.launch.signals import ignore, terminable
 from psim.runtime.garbage import IMPORTING
 
@@ -376,6 +377,7 @@ def _carry_out(plan: Plan, how: Carried) -> Path:
 def main() -> NoReturn:
     """Run a command; an error is one line on stderr and the exit code of its kind."""
     gc.set_threshold(*IMPORTING)  # the rounds have Python's own again
+    pages.ask()
     with terminable():
         code = _carried_out()
     ignore()  # there is nothing left to end, and a signal would take the exit code's place

@@ -10,6 +10,7 @@ import pytest
 from processes import SMALL, Command, write
 
 from psim import cli
+from psim.launch.pages import inherited
 from psim.launch.signals import SIGNALS
 
 Psim = Callable[..., Command]
@@ -53,8 +54,8 @@ def command(
 ) -> Iterator[Called]:
     """Runs a psim command in this process: its exit code, and what it printed.
 
-    A command that is over ignores signals and the cycle collector's work, since its process ends.
-    Here both are as before then.
+    A command that is over ignores signals and the cycle collector's work, since its process ends,
+    and leaves its environment as it is. Here all are as before then.
     """
     monkeypatch.chdir(tmp_path)
     thresholds = gc.get_threshold()
@@ -68,7 +69,8 @@ def command(
         assert isinstance(ended.value.code, int)
         return ended.value.code, printed.out, printed.err
 
-    yield called
+    with inherited():
+        yield called
     gc.set_threshold(*thresholds)
     gc.unfreeze()
     for number, handler in handlers.items():

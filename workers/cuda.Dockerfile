@@ -33,7 +33,9 @@ RUN /opt/psim/bin/python -m pip uninstall --yes --quiet pip \
 
 FROM $PYTHON_IMAGE
 RUN useradd --no-create-home psim
-ENV PATH=/opt/psim/bin:$PATH HOME=/tmp NUMBA_CACHE_DIR=/opt/psim/cache
+# The last asks for large pages: psim/launch/pages.py.
+ENV PATH=/opt/psim/bin:$PATH HOME=/tmp NUMBA_CACHE_DIR=/opt/psim/cache \
+    GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
 COPY --from=environment /opt/psim /opt/psim
 COPY --from=package /opt/package /opt/psim

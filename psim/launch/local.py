@@ -22,6 +22,7 @@ from pickle import PicklingError
 from typing import TYPE_CHECKING
 
 from psim.errors import PeerError, PsimError, UsageError
+from psim.launch.pages import inherited
 from psim.launch.signals import deferred
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def warm_up(rows: tuple[str, int | None] | None = None) -> None:
     if rows is not None:
         os.environ[ROWS] = json.dumps(rows)
     try:
-        forkserver.ensure_running()
+        with inherited():
+            forkserver.ensure_running()
     finally:
         os.environ.pop(ROWS, None)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
