@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from psim.compiled import compiled
+from psim.compiled import compiled, trailing_zeros
+from psim.kernels.compare import TOGETHER, reach
 from psim.kernels.plain import Floats, Indices
 
 Bits = NDArray[np.signedinteger[Any]]
@@ -28,14 +29,19 @@ Bits = NDArray[np.signedinteger[Any]]
 BLOCK = 2048
 """Entries that are looked at together: they stay in the first-level cache."""
 CROWDED = BLOCK // 8
-"""After a block with more candidates than this, every entry of the next is copied, and overwritten
-where it is none; otherwise the candidates are looked for."""
+"""After a block with more candidates than this, every entry of the next is written down, and
+overwritten where it is none; otherwise the candidates are looked for."""
+SCATTERED = BLOCK // 256
+"""Up to so many candidates in the block before, of most 64 entries none is one."""
+SURE = 2
+"""Otherwise, of 64 entries so many are written down in any case, and overwritten where they are no
+candidates. Whether there are more is easy for the processor to foresee; how many there are is not,
+and to have foreseen it wrongly costs as much as writing down ten."""
 SAMPLED_FROM = 4096
 """Shorter vectors are collected whole."""
 SAMPLES = 32768
 """The largest sample."""
-PLACE = np.uint64(0x0001020304050607)
-"""Times a word of which one byte is 1, it has that byte's number in its highest byte."""
+NONE, ONE = np.uint64(0), np.uint64(1)
 
 VECTOR, DIFFERENCE, SUM = 0, 1, 2
 
@@ -53,14 +59,13 @@ class Source(NamedTuple):
 
 class Room(NamedTuple):
     """Buffers that are used again: the candidates' indices and bits, in order; their magnitudes, in
-    no order; counts of these; which entries of a block are candidates; a block's entries.
+    no order; counts of these; a block's entries.
     """
 
     indices: Indices
     bits: Bits
     magnitudes: Bits
     counts: Indices
-    flags: NDArray[np.uint8]
     block: Floats
 
 
@@ -130,7 +135,6 @@ def _room(dtype: np.dtype[Any], k: int) -> Room:
             np.empty(candidates, whole),
             np.empty(max(candidates, SAMPLES), whole),
             np.empty(2048, np.int64),
-            np.empty(BLOCK, np.uint8),
             np.empty(BLOCK, dtype),
         )
     return room
@@ -191,7 +195,7 @@ def _pass(
     """Add the entries of magnitude ``least`` or more, from ``start`` on and as far as there is
     room, to ``count`` of them; how far that was, and how many there are then.
     """
-    crowded = False
+    last = 0
     bits = vector.view(room.bits.dtype)
     whole = len(bits) // BLOCK * BLOCK
     while start < whole:
@@ -199,9 +203,8 @@ def _pass(
             return start, count
         block = bits[start : start + BLOCK]
         before = count
-        if _flag(block, least, width, room.flags):
-            count = _append(block, start, room.flags, crowded, room.indices, room.bits, count)
-        crowded = count - before > CROWDED
+        count = _append(block, start, least, width, last, room, count)
+        last = count - before
         start += BLOCK
     for place in range(whole, len(bits)):
         if _magnitude(bits[place], width) >= least:
@@ -217,15 +220,13 @@ def _collect(source: Source, k: int, least: np.signedinteger[Any], room: Room, w
     are, where there are fewer.
     """
     count = 0
-    crowded = False
+    last = 0
     whole = len(source.kept) // BLOCK * BLOCK
     for start in range(0, whole, BLOCK):
         block = _entries(source, start, start + BLOCK, room)
-        if not _flag(block, least, width, room.flags):
-            continue
         before = count
-        count = _append(block, start, room.flags, crowded, room.indices, room.bits, count)
-        crowded = count - before > CROWDED
+        count = _append(block, start, least, width, last, room, count)
+        last = count - before
         if count > len(room.indices) - 2 * BLOCK:
             # A later entry that equals the k-th largest loses to it.
             least = room.bits.dtype.type(_thin(k, count, room, width) + 1)
@@ -260,19 +261,6 @@ def _entries(source: Source, start: int, stop: int, room: Room) -> Bits:
 
 
 @compiled
-def _flag(
-    block: Bits, least: np.signedinteger[Any], width: Width, flags: NDArray[np.uint8]
-) -> bool:
-    """Flag a block's entries of magnitude ``least`` or more; whether there are any."""
-    top = least - least
-    for place in range(BLOCK):
-        magnitude = _magnitude(block[place], width)
-        flags[place] = magnitude >= least
-        top = max(top, magnitude)
-    return bool(top >= least)
-
-
-@compiled
 def _magnitude(bits: np.signedinteger[Any], width: Width) -> Any:
     """Of an entry; NaN's bits are above infinity's."""
     return min(bits & width.unsigned, width.infinite)
@@ -282,29 +270,38 @@ def _magnitude(bits: np.signedinteger[Any], width: Width) -> Any:
 def _append(
     block: Bits,
     start: int,
-    flags: NDArray[np.uint8],
-    crowded: bool,
-    indices: Indices,
-    bits: Bits,
+    least: np.signedinteger[Any],
+    width: Width,
+    last: int,
+    room: Room,
     count: int,
 ) -> int:
-    """Add the flagged entries of a block to ``count`` candidates; how many there are then."""
-    if crowded:
-        for place in range(BLOCK):
+    """Add a block's entries of magnitude ``least`` or more to ``count`` candidates; how many there
+    are then. The block before had ``last``.
+    """
+    indices, bits = room.indices, room.bits
+    sure = SURE if last > SCATTERED else 0
+    for first in range(0, BLOCK, TOGETHER):
+        found = reach(block, first, width.unsigned, width.infinite, least)
+        if last > CROWDED:
+            for place in range(first, first + TOGETHER):
+                indices[count] = start + place
+                bits[count] = block[place]
+                count += int(found & ONE)
+                found >>= ONE
+            continue
+        for _ in range(sure):
+            place = first + trailing_zeros(found) % TOGETHER
             indices[count] = start + place
             bits[count] = block[place]
-            count += flags[place]
-        return count
-    words = flags.view(np.uint64)
-    for word in range(BLOCK // 8):
-        flagged = words[word]
-        while flagged:
-            lowest = flagged & (~flagged + np.uint64(1))
-            here = 8 * word + np.int64((lowest * PLACE) >> np.uint64(56))
-            indices[count] = start + here
-            bits[count] = block[here]
+            count += found != NONE
+            found &= found - ONE
+        while found:
+            place = first + trailing_zeros(found)
+            indices[count] = start + place
+            bits[count] = block[place]
             count += 1
-            flagged ^= lowest
+            found &= found - ONE
     return count
 
 

@@ -25,7 +25,7 @@ from psim.kernels import bits, dequantize, norms, philox, quantize, selection, s
 from psim.step import Step
 from psim.vectors import add_, torch
 threads = len(os.listdir("/proc/self/task")) if os.path.exists("/proc/self/task") else 0
-kernels = [selection._select, selection._pass, sums._add_at, sums._flag, sums._divide]
+kernels = [selection._select, selection._pass, sums._add_at, sums._mark, sums._divide]
 kernels += [sums._subtract_scaled]
 kernels += [philox.following, bits.pack, bits.unpack, norms._largest, norms._folded]
 kernels += [dequantize.uniform, dequantize.of_two, dequantize.exponents]
