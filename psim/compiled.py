@@ -34,12 +34,19 @@ def on_disk(function: Callable[..., object]) -> bool:
     return any(Path(folder).glob(name))
 
 
-def _count_trailing(_context: object, _word: object) -> tuple[object, Callable[..., object]]:
-    def generate(_context: object, builder: Any, _signature: object, arguments: Any) -> object:
-        return builder.cttz(arguments[0], cgutils.false_bit)
+def _counting(build: Callable[[Any, Any], object]) -> Callable[[np.uint64], int]:
+    """A number of a word's bits, by one instruction; for compiled functions only."""
 
-    return types.int64(types.uint64), generate
+    def typed(_context: object, _word: object) -> tuple[object, Callable[..., object]]:
+        def generate(_context: object, builder: Any, _signature: object, arguments: Any) -> object:
+            return build(builder, arguments[0])
+
+        return types.int64(types.uint64), generate
+
+    return cast("Callable[[np.uint64], int]", intrinsic(typed))
 
 
-trailing_zeros = cast("Callable[[np.uint64], int]", intrinsic(_count_trailing))
-"""How many of a word's lowest bits are 0: one instruction, for compiled functions only."""
+trailing_zeros = _counting(lambda builder, word: builder.cttz(word, cgutils.false_bit))
+"""How many of a word's lowest bits are 0."""
+ones = _counting(lambda builder, word: builder.ctpop(word))
+"""How many of a word's bits are 1."""

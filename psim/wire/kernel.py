@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from psim.compiled import compiled, on_disk, trailing_zeros
+from psim.compiled import compiled, on_disk, ones, trailing_zeros
 from psim.wire.golomb import PARAMETERS, Bytes, Code, Indices, code, no_list, not_increasing
 from psim.wire.layout import Buffer
 
@@ -48,8 +48,8 @@ def decode(body: Buffer, count: int, size: int, chosen: Code) -> Indices:
         raise no_list(count, size)
     words = np.frombuffer(b"".join((body, _END[len(body) % 8 :])), dtype=np.uint64)
     indices = np.empty(count, dtype=np.int64)
-    end = _read(words, *chosen, indices)
-    if end < 0 or -(-end // 8) != len(body) or (count and indices[-1] >= size):
+    end = _read(words, *chosen, size, indices)
+    if end < 0 or -(-end // 8) != len(body):
         raise no_list(count, size)
     return indices
 
@@ -257,8 +257,9 @@ def _mark(words: Words, place: int, zeros: Words) -> int:
 
 
 @compiled
-def _read(words: Words, width: int, half: int, indices: Indices) -> int:
-    """Read the string into ``indices``; where it ends, or -1 where it has another number of ones.
+def _read(words: Words, width: int, half: int, size: int, indices: Indices) -> int:
+    """Read the string into ``indices``; where it ends, or -1 where it has another number of ones or
+    an index is not below ``size``.
 
     It has ``Code.least`` bits at least, and a word follows it.
     """
@@ -266,7 +267,8 @@ def _read(words: Words, width: int, half: int, indices: Indices) -> int:
     end = len(indices) * width
     if half:
         end = _lasts(words, end, half, indices)
-    return _unary(words, end, (1 << width) + half, indices)
+    end = _unary(words, end, (1 << width) + half, indices)
+    return -1 if len(indices) and indices[-1] >= size else end
 
 
 @compiled
@@ -309,13 +311,14 @@ def _unary(words: Words, place: int, divisor: int, found: Indices) -> int:
         unread = words[word]
         if word == first:
             unread &= ~_U(0) << _U(place & 63)
-        while unread != _U(0):
-            if read == len(found):
-                return -1
-            zeros = base + trailing_zeros(unread) - read
+        part = found[read : read + ones(unread)]
+        if len(part) < ones(unread):
+            return -1
+        for j in range(len(part)):
+            zeros = base + trailing_zeros(unread) - read - j
             unread &= unread - _ONE
-            index += found[read] + 1
-            found[read] = index + zeros * divisor
-            read += 1
+            index += part[j] + 1
+            part[j] = index + zeros * divisor
+        read += len(part)
         base += 64
     return place + zeros + read if read == len(found) else -1
