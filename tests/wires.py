@@ -1,10 +1,14 @@
 """Messages of every form to send over the wire, and what to compare them by."""
 
+from collections.abc import Iterable
+
 import torch
 
 from psim.lowrank import LowRank, Piece
 from psim.quantized import Quantized, Rule
 from psim.vectors import Dense, Payload, Shared, Sparse
+from psim.wire.encode import Encoded
+from psim.wire.layout import Frames
 from psim.wire.messages import Packet
 
 DTYPES = {
@@ -23,6 +27,11 @@ def values(count: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
     odd = torch.tensor([-0.0, float("inf"), float("nan"), 1e-7, -3.5], dtype=torch.float64)
     rest = torch.randn(max(count, 5), generator=torch.Generator().manual_seed(count)).double()
     return torch.cat([odd, rest])[:count].to(dtype)
+
+
+def together(messages: Iterable[Encoded]) -> Frames:
+    """Several messages of one host as one ZeroMQ message: their frames one after another."""
+    return [frame for message in messages for frame in message.all()]
 
 
 def spread(size: int, count: int) -> torch.Tensor:

@@ -21,6 +21,7 @@ from psim.problems.batched import Batched, Cut, OneByOne
 from psim.problems.examples import Task
 from psim.problems.network import Network
 from psim.problems.pool import Pool
+from psim.problems.quadratic import QuadraticShares
 from psim.problems.samples import SampleShares
 from psim.registry import Piece
 from psim.segments import Segments, whole
@@ -166,7 +167,9 @@ class OpenedProblem(Opened):
         """All shares at once, or those of ``ranks``: in the problem's own way, or one after
         another.
         """
-        found = self._shares.batched(ranks) if isinstance(self._shares, SampleShares) else None
+        shares, found = self._shares, None
+        if isinstance(shares, SampleShares | QuadraticShares):
+            found = shares.batched(ranks)
         return OneByOne(self.share) if found is None else found
 
     def pooled(self) -> SmoothShare:

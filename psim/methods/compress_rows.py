@@ -25,6 +25,7 @@ class Kept:
         self._slots = np.zeros(workers, dtype=np.int32)
         self.rows = np.zeros((1, size))
         self._used = 1
+        self._asked: tuple[Ranks, NDArray[np.int32]] | None = None
 
     def of(self, ranks: Ranks) -> Floats:
         """Copies of the ranks' vectors, one a row."""
@@ -45,10 +46,13 @@ class Kept:
 
     def own(self, ranks: Ranks) -> NDArray[np.int32]:
         """Which ``rows`` are the ranks' vectors, with room made for those that had none. Other rows
-        are there then, where it took more memory.
+        are there then, where it took more memory. Neither array is to be written to.
         """
+        if self._asked is not None and self._asked[0] is ranks:  # in most rounds they are the same
+            return self._asked[1]
         slots: NDArray[np.int32] = self._slots[ranks]
         if np.count_nonzero(slots) == len(slots):
+            self._asked = ranks, slots
             return slots
         new = ranks[slots == 0]
         used = self._used + len(new)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from psim import random
 from psim.errors import ConfigError, DataError
 from psim.paths import FilePath
 from psim.problems.base import ArrayProblem, SmoothShare
+from psim.problems.batched import KEPT, Ranks
 from psim.problems.batches import Batch
 from psim.problems.products import aligned
 from psim.problems.spectrum import eigenvalues, smallest_nonzero
@@ -118,6 +119,11 @@ class QuadraticShares(ABC):
     def share(self, rank: int) -> QuadraticShare:
         return QuadraticShare(*self.pair(rank))
 
+    def batched(self, ranks: range | None = None) -> BatchedQuadratics:
+        """All shares, or those of ``ranks``, in one call."""
+        del ranks  # each is made when it is first asked for
+        return BatchedQuadratics(self)
+
     def pooled(self) -> QuadraticShare:
         return self.mean()
 
@@ -202,7 +208,13 @@ class QuadraticShare:
 
     def gradient(self, x: torch.Tensor, batch: Batch | None = None) -> torch.Tensor:
         assert batch is None, "there are no samples"
-        return torch.from_numpy(self.curvature(x.numpy()) - self._vector)
+        return torch.from_numpy(self.gradient_at(x.numpy()))
+
+    def gradient_at(self, x: Array) -> Array:
+        """A x - b."""
+        found = self.curvature(x)
+        found -= self._vector
+        return found
 
     def loss_and_gradient(
         self, x: torch.Tensor, batch: Batch | None = None
@@ -228,6 +240,20 @@ class QuadraticShare:
 
     def _loss(self, x: Array, product: Array) -> float:
         return float(np.sum(x * (0.5 * product - self._vector)))
+
+
+class BatchedQuadratics:
+    """`batched.Batched`, without a tensor for each rank: that would be a tenth of a short round."""
+
+    def __init__(self, shares: QuadraticShares) -> None:
+        self._share = lru_cache(maxsize=KEPT)(shares.share)
+
+    def gradients(self, x: torch.Tensor, ranks: Ranks) -> Array:
+        point = x.numpy()
+        return np.array([self._share(rank).gradient_at(point) for rank in ranks.tolist()])
+
+    def losses(self, x: torch.Tensor, ranks: Ranks) -> Array:
+        return np.array([self._share(rank).loss(x) for rank in ranks.tolist()])
 
 
 def _indefinite(values: Array) -> bool:

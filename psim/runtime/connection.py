@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from psim.runtime import tcpinfo
-from psim.wire.layout import Buffer
-from psim.wire.size import HANDSHAKE, measure
+from psim.wire.size import HANDSHAKE
 
 
 @dataclass(slots=True)
 class Connection:
-    """Framed bytes each way, handshake apart. ``descriptor`` is a duplicate that this object owns,
-    so that the kernel's counters can't become those of another connection.
+    """Framed bytes each way, handshake apart: whoever sends and receives on it counts them here.
+    ``descriptor`` is a duplicate that this object owns, so that the kernel's counters can't become
+    those of another connection.
     """
 
     sent: int = 0
@@ -25,14 +24,6 @@ class Connection:
     def behind(cls, descriptor: int) -> Connection:
         """The connection behind one of ZeroMQ's descriptors, before its first message."""
         return cls(descriptor=os.dup(descriptor))
-
-    def count_sent(self, frames: Sequence[Buffer]) -> None:
-        """These frames were handed over."""
-        self.sent += measure(frames).framed
-
-    def count_received(self, frames: Sequence[Buffer]) -> None:
-        """These frames came."""
-        self.received += measure(frames).framed
 
     def audit(self) -> Audit:
         """Counted beside the kernel's, now. Both queues must be empty."""

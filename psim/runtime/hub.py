@@ -22,6 +22,7 @@ from psim.runtime.frames import (
 from psim.runtime.monitor import Monitor
 from psim.wire.encode import Encoded
 from psim.wire.layout import LARGEST_CONTROL, Buffer
+from psim.wire.size import framed_all
 
 Arrived = tuple[bytes, list[Buffer]]
 """Whose a message is, and its frames."""
@@ -90,7 +91,7 @@ class Hub:
         if peer not in self.connections:
             self._meet(peer, parts[0])
         frames = [part.buffer if self._uncopied else part.bytes for part in parts]
-        self.connections[peer].count_received(frames)
+        self.connections[peer].received += framed_all(frames)
         return peer, frames
 
     def send(self, peer: bytes, message: Encoded) -> None:
@@ -103,15 +104,15 @@ class Hub:
         peers that are gone.
         """
         gone = []
-        counted = message.all()
-        frames = outgoing(counted)
+        whole = message.all()
+        frames, counted = outgoing(whole), framed_all(whole)
         for peer in peers:
             try:
                 send(self._socket, [peer, *frames], _NOBLOCK)
             except zmq.ZMQError:
                 gone.append(peer)
             else:
-                self.connections[peer].count_sent(counted)
+                self.connections[peer].sent += counted
         return gone
 
     def departures(self) -> list[bytes]:

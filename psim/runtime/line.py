@@ -22,8 +22,9 @@ from psim.runtime.frames import (
 )
 from psim.runtime.monitor import Monitor
 from psim.runtime.pulse import Pulse
-from psim.wire.encode import Encoded, together
+from psim.wire.encode import Encoded
 from psim.wire.layout import Buffer, Frames
+from psim.wire.size import framed_all
 
 GLANCE = 0.2
 """Seconds between looks at whether the connection still stands, while nothing comes."""
@@ -85,13 +86,15 @@ class Line:
         ``deadline`` seconds without a word.
         """
         self._pulse.turn()
-        self._wait_for(min(deadline, GLANCE))
+        glance = min(deadline, GLANCE)
+        if glance != self._timeout:
+            self._wait_for(glance)
         try:
             frames = receive(self._socket)
         except zmq.Again:
             frames = self._later(deadline, awaited)
         found = [frame.buffer if self.uncopied else frame.bytes for frame in frames]
-        self.connection.count_received(found)
+        self.connection.received += framed_all(found)
         return found
 
     def _later(self, deadline: float, awaited: str) -> list[zmq.Frame]:
@@ -116,18 +119,18 @@ class Line:
         """Hand messages over: large ones as they are made, small ones as one when all are made, so
         that the master, which may share this machine's cores, is woken once and not for each.
         """
-        small = []
+        small: Frames = []
         for message in messages:
             if message.size.payload < UNCOPIED:
-                small.append(message)
+                small += message.all()
             else:
                 self.send(message)
         if small:
-            self._send(together(small))
+            self._send(small)
 
     def _send(self, frames: Frames) -> None:
         send(self._socket, outgoing(frames))
-        self.connection.count_sent(frames)
+        self.connection.sent += framed_all(frames)
 
     def close(self, linger: int = 0) -> None:
         """End the connection; ``linger`` ms for what is still queued."""
@@ -144,5 +147,4 @@ class Line:
         """How long the next look may take. It is mostly as long as the one before: setting an
         option costs as much as receiving a message.
         """
-        if seconds != self._timeout:
-            self._socket.rcvtimeo, self._timeout = max(1, round(1000 * seconds)), seconds
+        self._socket.rcvtimeo, self._timeout = max(1, round(1000 * seconds)), seconds

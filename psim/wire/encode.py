@@ -8,8 +8,6 @@ the sizes alone. docs/wire.md states the format.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -39,8 +37,7 @@ from psim.wire.messages import PROTOCOL, Control, Kind, Packet, Scalar
 from psim.wire.size import Size, measure
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """A message as frames, with its weight. ``report`` is the frame that ends it, counted apart."""
 
     frames: Frames
@@ -72,11 +69,6 @@ def encode(packet: Packet, manner: Manner = "auto") -> Encoded:
     frames: Frames = [head, *buffers] if apart else [b"".join([head, *buffers])]
     report = REPORT.pack(packet.compute, packet.loss) if packet.kind is Kind.MESSAGE else None
     return Encoded(frames, measure(frames), report)
-
-
-def together(messages: Iterable[Encoded]) -> Frames:
-    """Several messages of one host as one ZeroMQ message: their frames one after another."""
-    return [frame for message in messages for frame in message.all()]
 
 
 def encode_control(message: Control) -> Encoded:

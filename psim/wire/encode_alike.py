@@ -33,64 +33,59 @@ def encode_alike(
     """The MESSAGE of each rank, whose payload is its row of the table, with the ``seconds`` that it
     reports.
     """
-    bodies = _bodies(table, manner)
-    if bodies is None:
+    values, listed = table.values, table.indices
+    form = _form(table.size, table.type, values.shape, values.dtype, listed is not None, manner)
+    if form is None:
         return [
             encode(Packet(Kind.MESSAGE, round, rank, (table.row(row),), (), took), manner)
             for row, (rank, took) in enumerate(zip(ranks, seconds, strict=True))
         ]
-    start, after = around(Kind.MESSAGE, *_described(table))
-    before = start + number(round)
+    if listed is not None:
+        form.indices[:] = listed
+    form.values[:] = values
+    bodies, most = form.rows.tobytes(), form.rows.shape[1]
+    before, start = form.before + number(round), 0
     made, size = [], Size(0, 0)
-    for rank, body, took in zip(ranks, bodies, seconds, strict=True):
-        frame = b"".join((before, number(rank), after, body))
+    for rank, took in zip(ranks, seconds, strict=True):
+        frame = b"".join((before, number(rank), form.after, bodies[start : start + most]))
         if size.payload != len(frame):
             size = Size(len(frame), framed(len(frame)))
         made.append(Encoded([frame], size, REPORT.pack(took, nan)))
+        start += most
     return made
 
 
-def _described(table: Table) -> list[int]:
-    """What a header says of the payloads."""
-    code = TYPES.index(table.type)
-    if table.indices is None:
-        return [DENSE << 4 | code]
-    return [SPARSE << 4 | code, table.values.shape[1]]
-
-
-def _bodies(table: Table, manner: Manner) -> list[bytes] | None:
-    """The buffers of each message, one after another; None where indices may be coded, where there
-    are none, or where a message is more than one frame.
+class _Form(NamedTuple):
+    """What messages of one form have in common: their headers, around round and rank; and room for
+    their buffers, one message a row, of which these are the indices and these the values.
     """
-    values, listed = np.ascontiguousarray(table.values), table.indices
-    count, most = values.shape
-    start = 0
-    if listed is not None:
-        start = most * index_width(table.size)
-        if not (values.size and same_length(most, table.size, manner)):
-            return None
-    total = start + most * values.itemsize
-    if total > INLINE:
-        return None
-    room = _room(count, start, most, values.dtype)
-    if listed is not None:
-        room.indices[:] = listed
-    room.values[:] = values
-    whole = room.rows.tobytes()
-    return [whole[first : first + total] for first in range(0, count * total, total)]
 
-
-class _Room(NamedTuple):
-    """The buffers of messages, one message a row, and what of it are their indices and values."""
-
+    before: bytes
+    after: bytes
     rows: NDArray[np.uint8]
     indices: NDArray[np.unsignedinteger]
     values: NDArray[Any]
 
 
 @lru_cache(maxsize=4)
-def _room(count: int, start: int, most: int, dtype: np.dtype[Any]) -> _Room:
-    """For so many messages of ``most`` values, which begin at byte ``start``; used again."""
-    rows = np.empty((count, start + most * dtype.itemsize), dtype=np.uint8)
-    indices = rows[:, :start].view(INDEX_TYPES[start // most or 1])
-    return _Room(rows, indices, rows[:, start:].view(dtype))
+def _form(
+    size: int,
+    name: str,
+    shape: tuple[int, int],
+    dtype: np.dtype[Any],
+    listed: bool,
+    manner: Manner,
+) -> _Form | None:
+    """That of a table's rows, used again; None where indices may be coded, where there are none, or
+    where a message is more than one frame.
+    """
+    (count, most), code, width = shape, TYPES.index(name), index_width(size) if listed else 0
+    if listed and not (count and most and same_length(most, size, manner)):
+        return None
+    start, total = most * width, most * (width + dtype.itemsize)
+    if total > INLINE:
+        return None
+    described = [SPARSE << 4 | code, most] if listed else [DENSE << 4 | code]
+    rows = np.empty((count, total), dtype=np.uint8)
+    indices = rows[:, :start].view(INDEX_TYPES[width or 1])
+    return _Form(*around(Kind.MESSAGE, *described), rows, indices, rows[:, start:].view(dtype))

@@ -37,10 +37,16 @@ class Size(NamedTuple):
 
 def measure(frames: Sequence[Buffer]) -> Size:
     """The size of a message of these frames."""
-    lengths = [*map(len, frames)]
-    payload = sum(lengths)
-    longer = sum([length > SHORT_FRAME for length in lengths])
-    return Size(payload, payload + SHORT * len(lengths) + (LONG - SHORT) * longer)
+    return Size(sum(map(len, frames)), framed_all(frames))
+
+
+def framed_all(frames: Sequence[Buffer]) -> int:
+    """Bytes on TCP of all frames."""
+    total = 0
+    for frame in frames:
+        length = len(frame)
+        total += length + (SHORT if length <= SHORT_FRAME else LONG)
+    return total
 
 
 REPORT_SIZE = Size(REPORT.size, framed(REPORT.size))

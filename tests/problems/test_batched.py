@@ -8,6 +8,7 @@ from psim import random
 from psim.problems.batched import BatchedLogistic, OneByOne, batched_logistic
 from psim.problems.logistic import Logistic
 from psim.problems.pool import TOGETHER, Pool
+from psim.problems.quadratic import Quadratic
 from psim.problems.rows import Rows
 from psim.problems.samples import SampleShares
 from psim.vectors import torch
@@ -69,6 +70,16 @@ def test_one_by_one_asks_the_shares():
     one, both = OneByOne(shares.share), shares.batched()
     assert (one.gradients(x, ranks) == both.gradients(x, ranks)).all()
     assert (one.losses(x, ranks) == both.losses(x, ranks)).all()
+
+
+def test_quadratics_together_are_those_of_the_shares():
+    shares = Quadratic(dimension=7).shares({}, 5, 3)
+    x, ranks = torch.from_numpy(DRAWS.normal(size=7)), np.array([0, 2, 4])
+    one, both = OneByOne(shares.share), shares.batched()
+    for _ in range(2):
+        assert (one.gradients(x, ranks) == both.gradients(x, ranks)).all()
+        assert (one.losses(x, ranks) == both.losses(x, ranks)).all()
+        x = x + 1.0
 
 
 def test_a_pool_is_drawn_as_any_other_program_can():

@@ -4,13 +4,13 @@ import msgpack
 import pytest
 import torch
 from playing import play
-from wires import assert_same, payload
+from wires import assert_same, payload, together
 
 from psim.errors import WireError
 from psim.vectors import Sparse
 from psim.wire import golomb, indices
 from psim.wire.decode import Expected, decode, decode_all
-from psim.wire.encode import encode, together
+from psim.wire.encode import encode
 from psim.wire.messages import Kind, Packet
 
 SIZE = 12

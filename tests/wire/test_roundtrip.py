@@ -1,11 +1,11 @@
 import msgpack
 import pytest
 import torch
-from wires import DTYPES, FORMS, assert_same, payload
+from wires import DTYPES, FORMS, assert_same, payload, together
 
 from psim.vectors import Dense, Sparse
 from psim.wire.decode import Expected, decode, decode_all, decode_control
-from psim.wire.encode import encode, encode_control, together
+from psim.wire.encode import encode, encode_control
 from psim.wire.layout import INLINE
 from psim.wire.messages import VECTOR_KINDS, Control, Kind, Packet
 from psim.wire.size import REPORT_SIZE, Size, framed
