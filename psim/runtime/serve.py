@@ -161,7 +161,7 @@ class Server:
         if not due:
             return self._take(node, *first)
         arrived, guests = self.hub.with_following(first, due), self.lobby.guests
-        if all(peer in guests for peer, _ in arrived):
+        if guests.keys() >= {peer for peer, _ in arrived}:
             named = [(frames, guests[peer].ranks) for peer, frames in arrived]
             instructions = node.receive_together(named)
             if instructions is not None:
