@@ -219,8 +219,8 @@ def _collect(source: Source, k: int, least: np.signedinteger[Any], room: Room, w
     """Leave the k largest of the entries of magnitude ``least`` or more in the room; how many these
     are, where there are fewer.
     """
-    count = 0
-    last = 0
+    count = last = 0
+    lowest = least
     whole = len(source.kept) // BLOCK * BLOCK
     for start in range(0, whole, BLOCK):
         block = _entries(source, start, start + BLOCK, room)
@@ -228,8 +228,8 @@ def _collect(source: Source, k: int, least: np.signedinteger[Any], room: Room, w
         count = _append(block, start, least, width, last, room, count)
         last = count - before
         if count > len(room.indices) - 2 * BLOCK:
-            # A later entry that equals the k-th largest loses to it.
-            least = room.bits.dtype.type(_thin(k, count, room, width) + 1)
+            lowest = room.bits.dtype.type(_thin(k, count, lowest, room, width))
+            least = room.bits.dtype.type(lowest + 1)  # a later one that equals the k-th loses to it
             count = k
     rest = _entries(source, whole, len(source.kept), room)
     for place in range(len(rest)):
@@ -238,7 +238,7 @@ def _collect(source: Source, k: int, least: np.signedinteger[Any], room: Room, w
             room.bits[count] = rest[place]
             count += 1
     if count > k:
-        _thin(k, count, room, width)
+        _thin(k, count, lowest, room, width)
         count = k
     return count
 
@@ -306,17 +306,19 @@ def _append(
 
 
 @compiled
-def _thin(k: int, count: int, room: Room, width: Width) -> np.int64:
+def _thin(
+    k: int, count: int, lowest: np.signedinteger[Any], room: Room, width: Width
+) -> np.signedinteger[Any]:
     """Keep the k largest of so many candidates, of equal ones the first; the smallest magnitude
-    among them.
+    among them. None is below the ``lowest``, which it often is where many are equal.
     """
     indices, bits, magnitudes = room.indices, room.bits, room.magnitudes
-    for place in range(count):
-        magnitudes[place] = _magnitude(bits[place], width)
-    kth = _kth_largest(magnitudes, count, k, room.counts)
-    ties = k
-    for place in range(count):
-        ties -= _magnitude(bits[place], width) > kth
+    kth, ties = np.int64(lowest), k - _above(bits, count, lowest, width)
+    if ties <= 0:
+        for place in range(count):
+            magnitudes[place] = _magnitude(bits[place], width)
+        kth = _kth_largest(magnitudes, count, k, room.counts)
+        ties = k - _above(bits, count, room.bits.dtype.type(kth), width)
     kept = 0
     for place in range(count):
         magnitude = _magnitude(bits[place], width)
@@ -326,6 +328,15 @@ def _thin(k: int, count: int, room: Room, width: Width) -> np.int64:
         bits[kept] = bits[place]
         kept += (magnitude > kth) | tied
     return kth
+
+
+@compiled
+def _above(bits: Bits, count: int, limit: np.signedinteger[Any], width: Width) -> int:
+    """How many of the first so many have a magnitude above the limit."""
+    found = 0
+    for place in range(count):
+        found += _magnitude(bits[place], width) > limit
+    return found
 
 
 @compiled

@@ -243,7 +243,7 @@ class QuadraticShare:
 
 
 class BatchedQuadratics:
-    """`batched.Batched`, without a tensor for each rank: that would be a tenth of a short round."""
+    """`batched.Batched`, without a tensor for each rank."""
 
     def __init__(self, shares: QuadraticShares) -> None:
         self._share = lru_cache(maxsize=KEPT)(shares.share)
