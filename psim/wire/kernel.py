@@ -20,6 +20,7 @@ BLOCK = 512
 _END = bytes(16)
 """What follows a string: up to the end of its last word, and a word."""
 
+_WORD, _INDEX = np.dtype(np.uint64), np.dtype(np.int64)
 _U = np.uint64
 _ONE, _TWO, _THREE, _SIX, _LAST, _BITS = _U(1), _U(2), _U(3), _U(6), _U(63), _U(64)
 _HALF_WORD = _U(0xFFFFFFFF)
@@ -46,8 +47,8 @@ def decode(body: Buffer, count: int, size: int, chosen: Code) -> Indices:
     """What `golomb.decode` gives. Raises WireError."""
     if 8 * len(body) < chosen.least(count):
         raise no_list(count, size)
-    words = np.frombuffer(b"".join((body, _END[len(body) % 8 :])), dtype=np.uint64)
-    indices = np.empty(count, dtype=np.int64)
+    words = np.frombuffer(b"".join((body, _END[len(body) % 8 :])), _WORD)
+    indices = np.empty(count, _INDEX)
     end = _read(words, *chosen, size, indices)
     if end < 0 or -(-end // 8) != len(body):
         raise no_list(count, size)
