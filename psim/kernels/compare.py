@@ -16,15 +16,17 @@ from numpy.typing import NDArray
 TOGETHER = 64
 """Entries that are compared at once: as many as a word has bits."""
 
-_PLACE, _LEAST = ir.IntType(32), ir.IntType(TOGETHER)
+_PLACE, _FOUND = ir.IntType(32), ir.IntType(TOGETHER)
 
 
 def _compare(
     _context: object, words: Any, _start: object, _bits: object, _most: object, _least: object
-) -> tuple[object, Callable[..., object]]:
+) -> tuple[object, Callable[..., object]] | None:
     """The types, and what makes LLVM's code: loads, and, minimum and compares of whole vectors,
-    which it cuts to what the processor has.
+    which it cuts to what the processor has. None, a type error to numba, where words have gaps.
     """
+    if words.layout != "C":
+        return None
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> object:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
@@ -35,7 +37,7 @@ def _compare(
         bits, most, least = (_in_all(builder, lanes, each) for each in arguments[2:])
         found = builder.and_(found, bits)
         found = builder.select(builder.icmp_signed("<", found, most), found, most)
-        return builder.bitcast(builder.icmp_signed(">=", found, least), _LEAST)
+        return builder.bitcast(builder.icmp_signed(">=", found, least), _FOUND)
 
     return types.uint64(words, types.intp, words.dtype, words.dtype, words.dtype), generate
 

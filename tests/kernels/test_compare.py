@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numba.core.errors import TypingError
 
 from psim.compiled import compiled
 from psim.kernels.compare import TOGETHER, reach
@@ -25,3 +26,9 @@ def test_each_bit_says_whether_its_word_reaches_the_least(dtype: type, start: in
         there = words[start : start + TOGETHER].tolist()
         expected = [min(word & int(bits), int(most)) >= least for word in there]
         assert [bool(found >> place & 1) for place in range(TOGETHER)] == expected
+
+
+def test_words_with_gaps_are_an_error() -> None:
+    whole = np.int64(1)
+    with pytest.raises(TypingError):
+        _reached(np.zeros(200, np.int64)[::2], 0, whole, whole, whole)
