@@ -36,7 +36,7 @@ SCATTERED = BLOCK // 256
 SURE = 2
 """Otherwise, of 64 entries so many are written down in any case, and overwritten where they are no
 candidates. Whether there are more is easy for the processor to foresee; how many there are is not,
-and to have foreseen it wrongly costs as much as writing down ten."""
+and to have foreseen it wrongly costs more than that."""
 SAMPLED_FROM = 4096
 """Shorter vectors are collected whole."""
 SAMPLES = 32768

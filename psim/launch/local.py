@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 ROWS = "PSIM_WARM_ROWS"
 """The environment variable that tells the warm parent what to read: there is no other way to it."""
+_STARTED: set[int] = set()
+"""Processes that have started a warm parent: a fork of one has none yet."""
 GRACE = 3.0
 """Seconds that worker processes have to end by themselves before they are ended."""
 GREETING = 20.0
@@ -57,8 +59,10 @@ def warm_up(rows: tuple[str, int | None] | None = None) -> None:
     if rows is not None:
         os.environ[ROWS] = json.dumps(rows)
     try:
-        with inherited():
+        # The environment is touched as seldom as can be: other threads may be reading it.
+        with nullcontext() if os.getpid() in _STARTED else inherited():
             forkserver.ensure_running()
+        _STARTED.add(os.getpid())
     finally:
         os.environ.pop(ROWS, None)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from psim.launch import local, pages
 from psim.launch.local import LocalWorkers, shares
 
 FORKED = """
@@ -33,10 +34,24 @@ def test_ranks_are_shared_evenly(workers, processes, counts):
 
 
 def test_nothing_was_started():
-    local = LocalWorkers()
-    local.watch()
-    local.end()
-    assert local.processes == []
+    workers = LocalWorkers()
+    workers.watch()
+    workers.end()
+    assert workers.processes == []
+
+
+def test_only_the_first_warm_parents_start_touches_the_environment(monkeypatch):
+    """Threads of somebody's own program may be reading it."""
+    monkeypatch.delenv(pages.TORCH, raising=False)
+    monkeypatch.setattr(local, "_STARTED", set())
+    seen = []
+    monkeypatch.setattr(
+        local.forkserver, "ensure_running", lambda: seen.append(os.environ.get(pages.TORCH))
+    )
+    local.warm_up()
+    local.warm_up()
+    assert seen == ["1", None]
+    assert pages.TORCH not in os.environ
 
 
 @pytest.mark.slow
